@@ -1,0 +1,94 @@
+// Where each register of one vCPU lives in linear memory, relative to its state's base. The engine's generated
+// code and the TypeScript slow paths use these offsets and nothing else. Generated from the list below, so
+// that no constant is kept in sync by hand.
+
+class Layout {
+  size = 0;
+  private take(bytes: number, align: number): number {
+    const at = (this.size + align - 1) & -align;
+    this.size = at + bytes;
+    return at;
+  }
+  u32 = (): number => this.take(4, 4);
+  u64 = (): number => this.take(8, 8);
+  v128 = (count = 1): number => this.take(16 * count, 16);
+  u64s = (count: number): number => this.take(8 * count, 8);
+}
+
+const l = new Layout();
+
+/** Index into X of the slot that always reads zero (XZR), and of the current stack pointer. */
+export const XZR = 31;
+export const SP = 32;
+
+/** Byte offsets in a vCPU's state. Fields of u32 unless said otherwise. */
+export const STATE = {
+  /** i64[33]: X0..X30, zero, current SP. Whoever writes slot 31 writes zero after it. */
+  x: l.u64s(33),
+  /** v128[32] */
+  v: l.v128(32),
+
+  /** i64: address of the next instruction; exact whenever generated code is not running. */
+  pc: l.u64(),
+  /** i64: pc minus hpc for the code page that is running. */
+  pcDelta: l.u64(),
+  /** Host offset of the instruction that is executing; generated code stores it before it calls a service. */
+  hpc: l.u32(),
+  /** Instructions still to run before control returns; stored before each service call. */
+  budget: l.u32(),
+  /** budget at entry, so that instructions run so far = budgetStart - budget. */
+  budgetStart: l.u32(),
+
+  // PSTATE, one word a field. nzcv is 4 bits, N in bit 3. daif is 4 bits, D in bit 3.
+  nzcv: l.u32(), el: l.u32(), spsel: l.u32(), daif: l.u32(), pan: l.u32(), uao: l.u32(), dit: l.u32(),
+  ssbs: l.u32(), tco: l.u32(), btype: l.u32(), il: l.u32(), ss: l.u32(),
+
+  fpcr: l.u32(), fpsr: l.u32(),
+
+  /** Nonzero: an interrupt line is up (bit 0 IRQ, bit 1 FIQ); unmasking it must leave generated code. */
+  interrupts: l.u32(),
+
+  /** Base offsets of the soft TLB of the current EL and PAN, and the one that LDTR/STTR use. */
+  tlb: l.u32(), tlbUnprivileged: l.u32(),
+
+  // Arguments and results of service calls that do not fit in i32.
+  /** i64: the address of a slow access. */
+  slowVa: l.u64(),
+  /** v128: data of a slow access, little-endian from its lowest byte. */
+  slowData: l.v128(),
+  /** v128[3]: operands of a floating-point or other service; the result comes back in the first. */
+  args: l.v128(3),
+
+  /** Local exclusive monitor: 1 when set, host offset of the address, bytes, and the i64 value(s) loaded. */
+  exclusive: l.u32(), exclusiveHost: l.u32(), exclusiveSize: l.u32(), exclusiveData: l.v128(),
+
+  /** i64[SYSTEM_REGISTERS]: storage of the system registers, assigned by the system register table. */
+  sysregs: l.u64s(256),
+} as const;
+
+/** Bytes of one vCPU's state. */
+export const STATE_BYTES = (l.size + 63) & -64;
+
+/**
+ * One soft-TLB entry. An access of n bytes at va hits where ((va + n - 1) ^ tag) & ~0xfff, shifted left by
+ * (info & 63), is zero: the shift is 8 where the top byte is ignored for that page, else 0. host = va + addend mod 2^32.
+ */
+export const TLB = {
+  /** i64 each; INVALID_TAG where that access must take the slow path. */
+  readTag: 0, writeTag: 8, execTag: 16,
+  addend: 24,
+  /** bits 5:0 shift; bit 6 set: accesses are tag-checked. */
+  info: 28,
+  entryBytes: 32,
+  entries: 1024,
+} as const;
+export const TLB_INFO_CHECKED = 1 << 6;
+
+/** A tag that no address matches, since bits 55 and 54 differ; it survives the shift by 8. */
+export const INVALID_TAG = 0x0080_0000_0000_0000n;
+
+/** Each vCPU has three soft TLBs: EL0, EL1 with PAN set, EL1 with PAN clear. */
+export const TLB_EL0 = 0;
+export const TLB_EL1_PAN = 1;
+export const TLB_EL1 = 2;
+export const TLB_COUNT = 3;

@@ -1,0 +1,1 @@
+export { PhysicalMemory, type PhysicalMemoryOptions } from './physical.ts';

@@ -1,0 +1,1 @@
+export type { MemoryPort, Refusal } from './port.ts';

@@ -1,0 +1,30 @@
+// What the board asks of a device and what a device may ask of the board. A device gets lines, ports and a log;
+// never the machine.
+
+export type AccessSize = 1 | 2 | 4;
+
+/**
+ * Registers at an address range. The bus splits 8-byte accesses into two of 4 and never crosses the device's end.
+ * A read of nothing returns 0; an unimplemented register is logged with its offset and value.
+ */
+export interface MmioDevice {
+  /** Short and unique on the board: 'pl011', 'virtio-blk0'. */
+  readonly name: string;
+  /** Bytes of its register window. */
+  readonly size: number;
+  read(offset: number, size: AccessSize): number;
+  /** `value` is unsigned. */
+  write(offset: number, size: AccessSize, value: number): void;
+  /** Back to power-on state. */
+  reset(): void;
+}
+
+/** A level-triggered interrupt wire. */
+export interface IrqLine {
+  set(level: boolean): void;
+}
+
+/** Where message-signalled interrupts go: a 4-byte write of `data` to `address` by requester `requesterId`. */
+export interface MsiSink {
+  send(requesterId: number, address: number, data: number): void;
+}
