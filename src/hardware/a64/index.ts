@@ -1,0 +1,15 @@
+export {
+  buildDecoder,
+  type Decoder,
+  decodeFields,
+  KEY_BITS,
+  keyOf,
+  type Switch,
+  UNDEFINED,
+  type Variant,
+} from './decoder.ts';
+export type { BuiltHelper, Helpers, HostContext, HostHelper } from './helpers.ts';
+export { Insn, type MemoryOptions, type RegisterRef, type StateWord } from './insn.ts';
+export { extract, extractField, type Field, type Fields, fieldsOf, type Pattern } from './pattern.ts';
+export { type Feature, type Row, UNALLOCATED } from './row.ts';
+export { allRows, builtHelpers, hostHelpers, instructionTable } from './table.ts';
