@@ -1,0 +1,9 @@
+// The public face of the virtio devices and their transports. Backends that need Node are in node.ts.
+
+export { type BlockBackend, memoryBlock } from './blk/backend.ts';
+export { type BlkOptions, VirtioBlk } from './blk/device.ts';
+export type { DeviceEnv, SavedState, VirtioDevice } from './device.ts';
+export type { AccessPlatform } from './features.ts';
+export { type RngOptions, VirtioRng } from './rng/device.ts';
+export type { TransportOptions } from './transport/core.ts';
+export { type SavedMmio, VirtioMmio } from './transport/mmio.ts';

@@ -1,0 +1,3 @@
+// The public face of the backends that only Node can give.
+
+export { type FileBlockOptions, fileBlock } from './blk/file.ts';
