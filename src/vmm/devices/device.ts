@@ -28,3 +28,20 @@ export interface IrqLine {
 export interface MsiSink {
   send(requesterId: number, address: number, data: number): void;
 }
+
+/** A one-shot alarm in guest time. */
+export interface DeviceTimer {
+  /** Fires once when guest time reaches `deadline` (nanoseconds since power-on); replaces an earlier deadline. */
+  arm(deadline: number): void;
+  disarm(): void;
+}
+
+/** Guest time, as devices see it; the machine decides whether it follows instructions or the host's clock. */
+export interface DeviceClock {
+  /** Nanoseconds since power-on. */
+  now(): number;
+  /** What a wall clock in the guest's room shows, in seconds since 1970. */
+  wallSeconds(): number;
+  /** The callback runs between guest instructions, never inside a register access. */
+  createTimer(fire: () => void): DeviceTimer;
+}

@@ -1,0 +1,146 @@
+// The board's devices: one row each, saying where it is, how it is made and how the guest is told of it. A new
+// device is a new row. A board lives for one boot; a reset builds another, so that nothing survives it.
+
+import type { MemoryPort } from '../../hypervisor/index.ts';
+import type { Log } from '../../lib/index.ts';
+import {
+  type DeviceClock,
+  type IrqLine,
+  type MmioDevice,
+  type MsiSink,
+  Pl011,
+  Pl031,
+  Pl061,
+  PowerKey,
+  type SerialLine,
+} from '../devices/index.ts';
+import { Bus } from './bus.ts';
+import { type BoardTree, IRQ_LEVEL_HIGH, spiCells } from './device-tree.ts';
+import type { FdtNode } from './fdt.ts';
+import { GPIO, RTC, UART } from './memory-map.ts';
+import type { FillRandom } from './random.ts';
+
+/** All that a device can get hold of. */
+export interface Wiring {
+  readonly clock: DeviceClock;
+  readonly log: Log;
+  /** The line of shared peripheral interrupt `spi` (INTID - 32). */
+  irq(spi: number): IrqLine;
+  readonly msi: MsiSink;
+  /** The way to guest memory for a device with this requester id. */
+  dma(requesterId: number): MemoryPort;
+  readonly random: FillRandom;
+  /** The console behind the serial port. */
+  readonly serial: SerialLine;
+  /** Registers what to do between two slices of guest execution. */
+  onPoll(poll: () => void): void;
+  /** Registers what pressing the power button does. */
+  onPowerButton(press: () => void): void;
+}
+
+export interface BoardRow {
+  readonly name: string;
+  readonly base: number;
+  readonly size: number;
+  readonly spi: number;
+  create(wiring: Wiring): MmioDevice;
+  /** Adds the nodes that a driver binds by. */
+  describe(tree: BoardTree, row: BoardRow): void;
+}
+
+/** The GPIO line of the power key, and its Linux key code. */
+const POWER_LINE = 3;
+const KEY_POWER = 116;
+
+export const BOARD_ROWS: readonly BoardRow[] = [
+  {
+    name: 'pl011',
+    ...UART,
+    create(wiring) {
+      const uart = new Pl011({ line: wiring.serial, irq: wiring.irq(UART.spi), log: wiring.log });
+      wiring.onPoll(() => uart.poll());
+      return uart;
+    },
+    describe(tree, row) {
+      primecellNode(tree, row)
+        .strings('clock-names', 'uartclk', 'apb_pclk')
+        .cells('clocks', tree.apbClock.phandle, tree.apbClock.phandle);
+    },
+  },
+  {
+    name: 'pl031',
+    ...RTC,
+    create: (wiring) => new Pl031({ clock: wiring.clock, irq: wiring.irq(RTC.spi), log: wiring.log }),
+    describe(tree, row) {
+      primecellNode(tree, row).strings('clock-names', 'apb_pclk').cells('clocks', tree.apbClock.phandle);
+    },
+  },
+  {
+    name: 'pl061',
+    ...GPIO,
+    create(wiring) {
+      const gpio = new Pl061({ irq: wiring.irq(GPIO.spi), log: wiring.log });
+      const key = new PowerKey(wiring.clock, (level) => gpio.setInput(POWER_LINE, level));
+      wiring.onPowerButton(() => key.press());
+      return gpio;
+    },
+    describe(tree, row) {
+      const gpio = primecellNode(tree, row)
+        .strings('clock-names', 'apb_pclk')
+        .cells('clocks', tree.apbClock.phandle)
+        .flag('gpio-controller')
+        .cells('#gpio-cells', 2);
+      tree.root
+        .child('gpio-keys')
+        .strings('compatible', 'gpio-keys')
+        .child('poweroff')
+        .strings('label', 'GPIO Key Poweroff')
+        .cells('linux,code', KEY_POWER)
+        .cells('gpios', gpio.phandle, POWER_LINE, 0);
+    },
+  },
+];
+
+/** The path of the console's node, for /chosen/stdout-path. */
+export const CONSOLE_PATH = `/pl011@${UART.base.toString(16)}`;
+
+function primecellNode(tree: BoardTree, row: BoardRow): FdtNode {
+  return tree.root
+    .child(`${row.name}@${row.base.toString(16)}`)
+    .strings('compatible', `arm,${row.name}`, 'arm,primecell')
+    .reg([row.base, row.size])
+    .cells('interrupts', ...spiCells(row.spi, IRQ_LEVEL_HIGH));
+}
+
+/** What the machine lends to the board; the rest of Wiring is the board's own. */
+export type BoardBackends = Omit<Wiring, 'onPoll' | 'onPowerButton'>;
+
+export class Board {
+  readonly bus: Bus;
+  private readonly rows: readonly BoardRow[];
+  private readonly polls: (() => void)[] = [];
+  private readonly powerButtons: (() => void)[] = [];
+
+  constructor(rows: readonly BoardRow[], backends: BoardBackends) {
+    this.rows = rows;
+    this.bus = new Bus(backends.log);
+    const wiring: Wiring = {
+      ...backends,
+      onPoll: (poll) => this.polls.push(poll),
+      onPowerButton: (press) => this.powerButtons.push(press),
+    };
+    for (const row of rows) this.bus.attach(row.base, row.create(wiring));
+  }
+
+  describe(tree: BoardTree): void {
+    for (const row of this.rows) row.describe(tree, row);
+  }
+
+  poll(): void {
+    for (const poll of this.polls) poll();
+  }
+
+  pressPowerButton(): void {
+    for (const press of this.powerButtons) press();
+  }
+}

@@ -1,0 +1,358 @@
+// The machine as a library user holds it: made from options, run, paused, reset, ended. It connects the board,
+// the clock, the console and the run loop, and decides what the end of a run means; it knows no device.
+
+import type { VcpuExit } from '../../hypervisor/index.ts';
+import { type Disposable, DisposableStore, type Log, silentLog } from '../../lib/index.ts';
+import { BOARD_ROWS } from './board.ts';
+import { loadFile, parseKernel } from './boot/index.ts';
+import { HostClock, type MachineClock, VirtualClock } from './clock.ts';
+import { MachineConsole } from './console.ts';
+import { CrashWatch, type Verdict } from './crash-watch.ts';
+import { Emitter, type Listener } from './emitter.ts';
+import { Alarm } from './event-loop.ts';
+import type { PrepareVm } from './hypervisor-face.ts';
+import { RAM_BASE } from './memory-map.ts';
+import { checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
+import { Boot, type BootPlan } from './power-on.ts';
+import { type FillRandom, hostRandom, seededRandom } from './random.ts';
+import { type LoopStop, RunLoop } from './run-loop.ts';
+
+export type MachineState = 'created' | 'running' | 'paused' | 'ended';
+
+/** How a run ended; `status` is the process exit status for it. */
+export interface MachineEnd {
+  readonly reason: 'poweroff' | 'halt' | 'reset' | 'quit' | 'crash' | 'failure';
+  readonly status: 0 | 1 | 3;
+  /** One sentence for a person. */
+  readonly message: string;
+}
+
+export interface MachineEvents {
+  state: MachineState;
+  /** The machine starts anew, asked by the guest or by us. */
+  reset: { readonly cause: 'guest' | 'host' };
+  /** The power button was pressed. */
+  powerdown: Record<string, never>;
+  /** A breakpoint, watchpoint or step; the machine is about to pause. */
+  debug: { readonly vcpu: number; readonly exit: VcpuExit & { readonly reason: 'debug' } };
+  end: MachineEnd;
+}
+
+export interface MachineStats {
+  /** Guest instructions of all vCPUs, over all resets. */
+  readonly instructions: number;
+  /** Real time spent running. */
+  readonly wallSeconds: number;
+  readonly guestSeconds: number;
+  readonly exits: Readonly<Record<string, number>>;
+}
+
+/** The date of virtual-clock runs: 2025-01-01 00:00 UTC. */
+const VIRTUAL_EPOCH = 1735689600;
+const VIRTUAL_SEED = 0x52494e47;
+
+export class Machine implements Disposable {
+  readonly console = new MachineConsole();
+  private readonly plan: BootPlan;
+  private readonly prepareVm: PrepareVm;
+  private readonly log: Log;
+  private readonly clock: MachineClock;
+  private readonly random: FillRandom;
+  private readonly restartOnReset: boolean;
+  private readonly emitter = new Emitter<MachineEvents>();
+  private readonly owned = new DisposableStore();
+  private readonly watch = new CrashWatch();
+  private readonly gate = new Alarm();
+  private readonly past = { instructions: 0, wallMs: 0, exits: {} as Record<string, number> };
+
+  private boot: Boot;
+  private loop: RunLoop;
+  private currentState: MachineState = 'created';
+  private pauseWanted = false;
+  private resetWanted = false;
+  private ending: MachineEnd | undefined;
+  private finished: Promise<MachineEnd> | undefined;
+  private runningSince: number | undefined;
+  private eventSources = 0;
+
+  /** Throws UserError where the options or the files do not make a machine. */
+  static async create(options: MachineOptions, prepareVm: PrepareVm): Promise<Machine> {
+    const memoryBytes = parseMemorySize(options.memory ?? '1G');
+    const kernelFile = await loadFile('kernel', options.kernel);
+    const plan: BootPlan = {
+      kernel: await parseKernel(kernelFile.name, kernelFile.bytes, { base: RAM_BASE, size: memoryBytes }),
+      initrd: options.initrd === undefined ? undefined : await loadFile('initrd', options.initrd),
+      bootargs: options.append ?? '',
+      memoryBytes,
+      vcpus: checkVcpuCount(options.smp ?? 1),
+      gic: options.gic ?? 3,
+      rows: BOARD_ROWS,
+    };
+    return new Machine(plan, options, prepareVm);
+  }
+
+  private constructor(plan: BootPlan, options: MachineOptions, prepareVm: PrepareVm) {
+    const virtual = options.clock !== 'host';
+    this.plan = plan;
+    this.prepareVm = prepareVm;
+    this.log = options.log ?? silentLog;
+    this.restartOnReset = options.onReset !== 'exit';
+    this.clock = virtual
+      ? new VirtualClock(options.epochSeconds ?? VIRTUAL_EPOCH)
+      : new HostClock(options.epochSeconds ?? Date.now() / 1000);
+    this.random = virtual ? seededRandom(VIRTUAL_SEED) : hostRandom;
+    this.owned.add(this.console.onInput(() => this.loop.wake()));
+    this.owned.add(
+      this.console.onOutput((bytes) => {
+        this.watch.feed(bytes, this.clock.now());
+        return undefined;
+      }),
+    );
+    this.boot = this.powerOn();
+    this.loop = this.makeLoop();
+  }
+
+  get state(): MachineState {
+    return this.currentState;
+  }
+
+  on<K extends keyof MachineEvents>(event: K, listener: Listener<MachineEvents[K]>): Disposable {
+    return this.emitter.on(event, listener);
+  }
+
+  /** Starts, or goes on after pause(). Settles when the machine has ended, with the same value for every caller. */
+  run(): Promise<MachineEnd> {
+    this.pauseWanted = false;
+    this.gate.wake();
+    this.finished ??= this.main();
+    return this.finished;
+  }
+
+  /** Stops between two instructions; settles once the guest stands still. */
+  async pause(): Promise<void> {
+    if (this.currentState !== 'running') return;
+    const stopped = new Promise<void>((resolve) => {
+      const listener = this.on('state', () => {
+        listener.dispose();
+        resolve();
+      });
+    });
+    this.pauseWanted = true;
+    this.loop.stop();
+    await stopped;
+  }
+
+  /** As the reset button: all state but the disks' is lost, and the kernel starts anew. */
+  reset(): void {
+    this.resetWanted = true;
+    this.interrupt();
+  }
+
+  /** Presses the power button; a guest that listens shuts down. */
+  powerdown(): void {
+    this.boot.board.pressPowerButton();
+    this.emitter.emit('powerdown', {});
+    this.loop.wake();
+  }
+
+  /** Ends the run now, whatever the guest does. */
+  quit(): void {
+    this.end({ reason: 'quit', status: 0, message: 'ended by request' });
+  }
+
+  /** Says that something outside may still wake a guest that only waits, until disposed. */
+  expectEvents(): Disposable {
+    this.eventSources++;
+    return { dispose: () => this.eventSources-- };
+  }
+
+  stats(): MachineStats {
+    const exits: Record<string, number> = { ...this.past.exits };
+    for (const [kind, count] of Object.entries(this.loop.exits)) exits[kind] = (exits[kind] ?? 0) + count;
+    const running = this.runningSince === undefined ? 0 : performance.now() - this.runningSince;
+    return {
+      instructions: this.past.instructions + this.instructions(),
+      wallSeconds: (this.past.wallMs + running) / 1000,
+      guestSeconds: this.clock.now() / 1e9,
+      exits,
+    };
+  }
+
+  /** Ends the run and lets go of the guest's memory. */
+  dispose(): void {
+    this.quit();
+    const release = (): void => {
+      this.owned.dispose();
+      this.emitter.clear();
+      this.boot.dispose();
+    };
+    if (this.finished) this.finished.then(release, release);
+    else release();
+  }
+
+  private async main(): Promise<MachineEnd> {
+    this.setState('running');
+    try {
+      for (;;) {
+        if (this.ending) break;
+        if (this.resetWanted) this.restart('host');
+        else if (this.pauseWanted) await this.stayPaused();
+        else await this.runOnce();
+      }
+      await this.console.flush();
+    } finally {
+      this.setState('ended');
+    }
+    this.emitter.emit('end', this.ending);
+    return this.ending;
+  }
+
+  private async runOnce(): Promise<void> {
+    this.runningSince = performance.now();
+    try {
+      this.handle(await this.loop.run());
+    } finally {
+      this.past.wallMs += performance.now() - this.runningSince;
+      this.runningSince = undefined;
+    }
+  }
+
+  private async stayPaused(): Promise<void> {
+    this.setState('paused');
+    while (this.pauseWanted && !this.ending) {
+      await this.gate.sleep(Infinity);
+      if (this.resetWanted) this.restart('host');
+    }
+    if (!this.ending) this.setState('running');
+  }
+
+  private handle(stop: LoopStop): void {
+    switch (stop.kind) {
+      case 'stopped':
+        return;
+      case 'ended': {
+        const verdict = this.watch.verdict(this.clock.now());
+        if (verdict) this.endWith(verdict);
+        return;
+      }
+      case 'stuck':
+        this.crash('every CPU waits for an interrupt that cannot come');
+        return;
+      case 'exit':
+        this.handleExit(stop.vcpu, stop.exit);
+        return;
+    }
+  }
+
+  private handleExit(vcpu: number, exit: VcpuExit): void {
+    switch (exit.reason) {
+      case 'system-event':
+        if (exit.event === 'shutdown')
+          this.end({ reason: 'poweroff', status: 0, message: 'the guest powered off' });
+        else if (exit.event === 'crash') this.crash('the guest crashed');
+        else this.guestReset();
+        return;
+      case 'debug':
+        this.pauseWanted = true;
+        this.emitter.emit('debug', { vcpu, exit });
+        return;
+      case 'hypercall':
+        // SMCCC NOT_SUPPORTED (DEN0028, 5.2): nothing on this board offers a service of its own.
+        this.boot.vcpus[vcpu].setRegister('x0', -1n);
+        return;
+      case 'memory-fault':
+        this.fail(`vCPU ${vcpu}: no memory behind 0x${exit.gpa.toString(16)} (${exit.errno})`);
+        return;
+      case 'error':
+        if (exit.errno === 'ENOSYS')
+          this.crash(`vCPU ${vcpu}: the guest touched a device with an instruction that cannot be emulated`);
+        else this.fail(`vCPU ${vcpu} cannot run: ${exit.errno}`);
+        return;
+      default:
+        this.fail(`vCPU ${vcpu}: unexpected exit '${exit.reason}'`);
+    }
+  }
+
+  private guestReset(): void {
+    const verdict = this.watch.guestReset(this.clock.now());
+    if (verdict) this.endWith(verdict);
+    else if (this.restartOnReset) this.restart('guest');
+    else this.end({ reason: 'reset', status: 0, message: 'the guest reset itself' });
+  }
+
+  private restart(cause: 'guest' | 'host'): void {
+    this.resetWanted = false;
+    for (const [kind, count] of Object.entries(this.loop.exits)) {
+      this.past.exits[kind] = (this.past.exits[kind] ?? 0) + count;
+    }
+    this.past.instructions += this.instructions();
+    this.boot.dispose();
+    this.clock.dropTimers();
+    this.boot = this.powerOn();
+    this.loop = this.makeLoop();
+    this.emitter.emit('reset', { cause });
+  }
+
+  private powerOn(): Boot {
+    return new Boot(this.plan, {
+      prepareVm: this.prepareVm,
+      clock: this.clock,
+      serial: this.console,
+      random: this.random,
+      log: this.log,
+      wake: () => this.loop?.wake(),
+    });
+  }
+
+  private makeLoop(): RunLoop {
+    const { boot } = this;
+    return new RunLoop({
+      vcpus: boot.vcpus,
+      bus: boot.board.bus,
+      clock: this.clock,
+      nextDeadline: () => boot.nextDeadline(),
+      beforeTurn: () => boot.board.poll(),
+      afterTurn: (idle) => {
+        const held = this.console.flush();
+        if (idle) this.watch.sawIdle();
+        return held ?? this.watch.verdict(this.clock.now()) !== undefined;
+      },
+      expectsEvents: () =>
+        boot.vcpus.some((vcpu) => vcpu.poweredOn) && (this.eventSources > 0 || !this.console.inputEnded),
+    });
+  }
+
+  private instructions(): number {
+    return this.boot.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
+  }
+
+  private endWith(verdict: Verdict): void {
+    if (verdict.crashed) this.crash(verdict.message);
+    else this.end({ reason: 'halt', status: 0, message: verdict.message });
+  }
+
+  private crash(message: string): void {
+    this.end({ reason: 'crash', status: 3, message });
+  }
+
+  private fail(message: string): void {
+    this.end({ reason: 'failure', status: 1, message });
+  }
+
+  /** The first reason counts. */
+  private end(end: MachineEnd): void {
+    this.ending ??= end;
+    this.interrupt();
+  }
+
+  private interrupt(): void {
+    this.loop.stop();
+    this.gate.wake();
+  }
+
+  private setState(state: MachineState): void {
+    if (this.currentState === state) return;
+    this.currentState = state;
+    this.emitter.emit('state', state);
+  }
+}

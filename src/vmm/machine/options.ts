@@ -1,0 +1,62 @@
+// What a user may ask of a machine, checked once, with defaults filled in.
+
+import type { Log } from '../../lib/index.ts';
+import type { FileSource } from './boot/index.ts';
+import { UserError } from './errors.ts';
+
+export interface MachineOptions {
+  /** An arm64 Image (also gzip'd) or an ELF file: a path, or its bytes. */
+  readonly kernel: FileSource;
+  readonly initrd?: FileSource;
+  /** The kernel's command line. */
+  readonly append?: string;
+  /** Bytes, or text such as '512M' and '1G' (default). */
+  readonly memory?: string | number;
+  /** How many vCPUs, 1 (default) to 8. */
+  readonly smp?: number;
+  readonly gic?: 2 | 3;
+  /** 'virtual' (default): guest time follows instructions. 'host': it follows real time. */
+  readonly clock?: 'virtual' | 'host';
+  /** The date at power-on in seconds since 1970; default today, or a fixed day with the virtual clock. */
+  readonly epochSeconds?: number;
+  /** 'exit' ends the run where the guest resets itself. Default 'restart'. */
+  readonly onReset?: 'restart' | 'exit';
+  /** Ringfence's own messages. */
+  readonly log?: Log;
+}
+
+const MIB = 1 << 20;
+const SMALLEST_MEMORY = 16 * MIB;
+/** The host's frames, tags and tables share one linear memory of 4 GiB. */
+const LARGEST_MEMORY = 3584 * MIB;
+const MAX_VCPUS = 8;
+const UNITS: Record<string, number> = { '': MIB, K: 1024, M: MIB, G: 1024 * MIB };
+
+/** Bytes from '1G', '512M', '65536K' or a plain number of MiB. Throws UserError. */
+export function parseMemorySize(memory: string | number): number {
+  const bytes = typeof memory === 'number' ? memory : bytesOf(memory);
+  if (
+    !Number.isInteger(bytes) ||
+    bytes % (2 * MIB) !== 0 ||
+    bytes < SMALLEST_MEMORY ||
+    bytes > LARGEST_MEMORY
+  ) {
+    throw new UserError(
+      `memory ${memory}: not a multiple of 2M between 16M and 3584M; write for example 512M or 1G`,
+    );
+  }
+  return bytes;
+}
+
+function bytesOf(text: string): number {
+  const match = /^(\d+)([KMG]?)(?:i?B)?$/i.exec(text.trim());
+  return match ? Number(match[1]) * UNITS[match[2].toUpperCase()] : Number.NaN;
+}
+
+/** Throws UserError. */
+export function checkVcpuCount(smp: number): number {
+  if (!Number.isInteger(smp) || smp < 1 || smp > MAX_VCPUS) {
+    throw new UserError(`smp ${smp}: not a number of CPUs from 1 to ${MAX_VCPUS}`);
+  }
+  return smp;
+}

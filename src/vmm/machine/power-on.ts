@@ -1,0 +1,115 @@
+// One boot: a fresh VM with the board around it, boot files in memory and the first vCPU at the kernel's entry
+// (Linux Documentation/arch/arm64/booting.rst). A reset throws all of it away and makes another.
+
+import type { Disposable, Log } from '../../lib/index.ts';
+import type { SerialLine } from '../devices/index.ts';
+import { Board, type BoardBackends, type BoardRow, CONSOLE_PATH } from './board.ts';
+import { type KernelImage, type LoadedFile, placeBootFiles } from './boot/index.ts';
+import type { MachineClock } from './clock.ts';
+import { boardTree, describeChosen } from './device-tree.ts';
+import { flattenTree } from './fdt.ts';
+import type { PreparedVm, PrepareVm, Vcpu, Vm } from './hypervisor-face.ts';
+import { RAM_BASE } from './memory-map.ts';
+import type { FillRandom } from './random.ts';
+
+/** What stays the same from boot to boot. */
+export interface BootPlan {
+  readonly kernel: KernelImage;
+  readonly initrd: LoadedFile | undefined;
+  readonly bootargs: string;
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  readonly gic: 2 | 3;
+  readonly rows: readonly BoardRow[];
+}
+
+/** What the machine lends to every boot. */
+export interface Backends {
+  readonly prepareVm: PrepareVm;
+  readonly clock: MachineClock;
+  readonly serial: SerialLine;
+  readonly random: FillRandom;
+  readonly log: Log;
+  /** A device wants the guest's attention. */
+  wake(): void;
+}
+
+export class Boot implements Disposable {
+  readonly vcpus: readonly Vcpu[];
+  readonly board: Board;
+  private readonly vm: Vm;
+
+  constructor(plan: BootPlan, backends: Backends) {
+    const prepared = backends.prepareVm({ ...plan, clock: backends.clock });
+    this.vm = prepared.vm;
+    this.vcpus = prepared.vcpus;
+    this.board = new Board(plan.rows, wire(prepared.vm, backends));
+    const tree = loadBootFiles(plan, backends, this.board, prepared);
+    const first = prepared.vcpus[0];
+    first.setRegister('x0', BigInt(tree));
+    for (const name of ['x1', 'x2', 'x3']) first.setRegister(name, 0n);
+    first.setRegister('pc', BigInt(plan.kernel.entry));
+  }
+
+  nextDeadline(): number {
+    return this.vm.nextDeadline();
+  }
+
+  dispose(): void {
+    this.vm.dispose();
+  }
+}
+
+/** Devices reach the VM through these and nothing else; whatever interrupts also ends the machine's sleep. */
+function wire(vm: Vm, backends: Backends): BoardBackends {
+  return {
+    clock: backends.clock,
+    log: backends.log,
+    serial: backends.serial,
+    random: backends.random,
+    dma: (requesterId: number) => vm.devicePort(requesterId),
+    irq: (spi: number) => {
+      const line = vm.irqLine(spi);
+      return {
+        set(level: boolean) {
+          line.set(level);
+          if (level) backends.wake();
+        },
+      };
+    },
+    msi: {
+      send(requesterId: number, address: number, data: number) {
+        vm.signalMsi(requesterId, address, data);
+        backends.wake();
+      },
+    },
+  };
+}
+
+/** Returns the address of the device tree. */
+function loadBootFiles(plan: BootPlan, backends: Backends, board: Board, prepared: PreparedVm): number {
+  const ram = { base: RAM_BASE, size: plan.memoryBytes };
+  const { kernel, initrd } = plan;
+  const placement = placeBootFiles(ram, kernel, initrd && { name: initrd.name, bytes: initrd.bytes.length });
+  const tree = boardTree({ ...plan, conduit: 'hvc', pmu: false });
+  const seed = (bytes: number): Uint8Array => {
+    const into = new Uint8Array(bytes);
+    backends.random(into);
+    return into;
+  };
+  describeChosen(tree.chosen, {
+    bootargs: plan.bootargs,
+    stdoutPath: CONSOLE_PATH,
+    initrd: placement.initrd,
+    rngSeed: seed(32),
+    kaslrSeed: seed(8),
+  });
+  board.describe(tree);
+  const blob = flattenTree(tree.root);
+  if (blob.length > placement.treeRoom)
+    throw new Error(`board: a device tree of ${blob.length} bytes has no room`);
+  for (const segment of kernel.segments) prepared.load(segment.address, segment.bytes);
+  if (initrd && placement.initrd) prepared.load(placement.initrd.start, initrd.bytes);
+  prepared.load(placement.tree, blob);
+  return placement.tree;
+}
