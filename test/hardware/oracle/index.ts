@@ -1,0 +1,3 @@
+export * from './case.ts';
+export { oracleAvailable, runOracle } from './client.ts';
+export { compare, compareWith, type Failure } from './compare.ts';
