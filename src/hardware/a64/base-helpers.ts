@@ -34,4 +34,29 @@ const bitmask: BuiltHelper = {
   },
 };
 
-export const baseBuiltHelpers: Helpers<BuiltHelper> = { bitmask };
+/**
+ * (instruction, BTYPE 1..3) -> whether a branch of that type may land on it in a guarded page (Arm ARM D8.4,
+ * FEAT_BTI): BTI with a matching target, PACIASP and PACIBSP for calls, BRK and HLT always.
+ */
+const landsWell: BuiltHelper = {
+  params: ['i32', 'i32'],
+  results: ['i32'],
+  build: (c) => {
+    const insn = c.param(0);
+    const btype = c.param(1);
+    // BTI is HINT #32 + 2 * targets; bit 0 of targets accepts calls (c), bit 1 jumps (j).
+    const isBti = insn.and(0xffffff3f).eq(0xd503241f);
+    const targets = insn.shrU(6).and(3);
+    const wanted = c.select(btype.eq(2), c.i32(1), c.select(btype.eq(3), c.i32(2), c.i32(3)));
+    const isPac = insn.eq(0xd503233f).or(insn.eq(0xd503237f));
+    const isTrap = insn.and(0xffe0001f).eq(0xd4200000).or(insn.and(0xffe0001f).eq(0xd4400000));
+    c.return(
+      isBti
+        .and(targets.and(wanted).ne(0))
+        .or(isPac.and(btype.ne(3)))
+        .or(isTrap),
+    );
+  },
+};
+
+export const baseBuiltHelpers: Helpers<BuiltHelper> = { bitmask, landsWell };

@@ -84,6 +84,15 @@ export abstract class Insn {
   abstract load(address: Value, bytes: 1 | 2 | 4 | 8 | 16, options?: MemoryOptions): Value;
   /** i64 or v128 (16 bytes). */
   abstract store(address: Value, bytes: 1 | 2 | 4 | 8 | 16, v: Value, options?: MemoryOptions): void;
+  /** Two neighbours of 4 or 8 bytes (i64 each) or 16 (v128), aligned and checked as two accesses. */
+  abstract loadPair(address: Value, bytes: 4 | 8 | 16, options?: MemoryOptions): [Value, Value];
+  abstract storePair(
+    address: Value,
+    bytes: 4 | 8 | 16,
+    first: Value,
+    second: Value,
+    options?: MemoryOptions,
+  ): void;
   /** Host offset (i32) of writable memory at an address, for read-modify-writes; faults as they do. */
   abstract writable(address: Value, bytes: 1 | 2 | 4 | 8 | 16, options?: MemoryOptions): Value;
   /** Takes an exception (cpu/services.ts, EXCEPTION) with a 16-bit immediate; ends the instruction. */

@@ -1,9 +1,13 @@
 // The instruction table: every group's rows, in the manual's order, and the helpers they call.
 
 import { baseBuiltHelpers } from './base-helpers.ts';
+import { atomics } from './groups/atomics.ts';
+import { branchesAndSystem } from './groups/branches-system.ts';
 import { cryptoBuiltHelpers, cryptography, cryptoHostHelpers } from './groups/crypto/index.ts';
 import { dataProcessingImmediate } from './groups/data-processing-immediate.ts';
+import { dataProcessingRegister } from './groups/data-processing-register.ts';
 import { fpBuiltHelpers, fpHostHelpers, scalarFloatingPoint } from './groups/fp/index.ts';
+import { loadsAndStores } from './groups/loads-stores.ts';
 import { advancedSimd, simdBuiltHelpers, simdHostHelpers } from './groups/simd/index.ts';
 import type { BuiltHelper, Helpers, HostHelper } from './helpers.ts';
 import type { Feature, Row } from './row.ts';
@@ -11,6 +15,10 @@ import type { Feature, Row } from './row.ts';
 /** Every row there is. */
 export const allRows: readonly Row[] = [
   ...dataProcessingImmediate,
+  ...branchesAndSystem,
+  ...loadsAndStores,
+  ...atomics,
+  ...dataProcessingRegister,
   ...scalarFloatingPoint,
   ...advancedSimd,
   ...cryptography,

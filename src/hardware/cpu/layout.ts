@@ -43,6 +43,10 @@ export const STATE = {
   nzcv: l.u32(), el: l.u32(), spsel: l.u32(), daif: l.u32(), pan: l.u32(), uao: l.u32(), dit: l.u32(),
   ssbs: l.u32(), tco: l.u32(), btype: l.u32(), il: l.u32(), ss: l.u32(),
 
+  /** Nonzero while CPACR_EL1.FPEN traps FP and SIMD at the current EL; kept by whoever changes EL or CPACR_EL1. */
+  fpTrapped: l.u32(),
+  /** 15 while SCTLR_EL1.SA(0) checks the stack pointer's alignment at the current EL, else 0; kept likewise. */
+  spAlignMask: l.u32(),
   fpcr: l.u32(), fpsr: l.u32(),
 
   /** Nonzero: an interrupt line is up (bit 0 IRQ, bit 1 FIQ); unmasking it must leave generated code. */
@@ -59,8 +63,13 @@ export const STATE = {
   /** v128[3]: operands of a floating-point or other service; the result comes back in the first. */
   args: l.v128(3),
 
-  /** Local exclusive monitor: 1 when set, host offset of the address, bytes, and the i64 value(s) loaded. */
-  exclusive: l.u32(), exclusiveHost: l.u32(), exclusiveSize: l.u32(), exclusiveData: l.v128(),
+  /**
+   * Local exclusive monitor: nonzero while set, with its i64 virtual address and bytes. Cleared by CLREX, by
+   * exception return and whenever a vCPU is entered, so that no other agent's store can have come in between.
+   */
+  exclusive: l.u32(), exclusiveSize: l.u32(), exclusiveVa: l.u64(),
+  /** Nonzero while the page that is running is guarded (stage-1 GP); kept by every change of page. */
+  pageGuarded: l.u32(),
 
   /** i64[SYSTEM_REGISTERS]: storage of the system registers, assigned by the system register table. */
   sysregs: l.u64s(256),
@@ -72,19 +81,31 @@ export const STATE_BYTES = (l.size + 63) & -64;
 /**
  * One soft-TLB entry. An access of n bytes at va hits where ((va + n - 1) ^ tag) & ~0xfff, shifted left by
  * (info & 63), is zero: the shift is 8 where the top byte is ignored for that page, else 0. host = va + addend mod 2^32.
+ * The entry's index is that of va's page, so a page-crossing access never hits. execTag compares without the shift:
+ * a PC with a tag byte goes to fetch(), which strips it (Arm ARM, AArch64.BranchAddr).
  */
 export const TLB = {
   /** i64 each; INVALID_TAG where that access must take the slow path. */
   readTag: 0, writeTag: 8, execTag: 16,
   addend: 24,
-  /** bits 5:0 shift; bit 6 set: accesses are tag-checked. */
+  /** bits 5:0 shift; bit 6 set: accesses are tag-checked; bit 7 set: code on the page is guarded (GP). */
   info: 28,
   entryBytes: 32,
   entries: 1024,
 } as const;
+/**
+ * The access is allowed inline only where VA[59:56] equals the granule's allocation tag or STATE.tco is set;
+ * otherwise load() or store() decides (TCMA, asynchronous modes).
+ */
 export const TLB_INFO_CHECKED = 1 << 6;
+/** Bit 7: a guarded page (FEAT_BTI, stage-1 GP). */
+export const TLB_INFO_GUARDED = 1 << 7;
+export const TLB_INFO_GUARDED = 1 << 7;
 
-/** A tag that no address matches, since bits 55 and 54 differ; it survives the shift by 8. */
+/**
+ * The tag of an empty entry: bits 55 and 54 differ, and it survives the shift by 8. A guest may still use that very
+ * address, so the page bits of entry i's own invalid tag name another entry: INVALID_TAG | (i ^ 512) << 12.
+ */
 export const INVALID_TAG = 0x0080_0000_0000_0000n;
 
 /** Each vCPU has three soft TLBs: EL0, EL1 with PAN set, EL1 with PAN clear. */

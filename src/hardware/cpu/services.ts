@@ -1,6 +1,7 @@
 // What generated code calls when it cannot go on alone. All arguments are i32; wider ones go through STATE
 // (slowVa, slowData, args). The engine imports these; the Cpu implements them. Before any call the generated
-// code has stored hpc and budget, so that pc and the instruction count are exact.
+// code has stored hpc and budget, so that pc and the instruction count are exact: budget is what remains after this
+// instruction. A service that leaves so that the same instruction runs again (MMIO, a stage-2 exit) gives it back.
 
 /** The instruction may complete. */
 export const DONE = 0;
@@ -24,6 +25,8 @@ export const MEM_SRT_SHIFT = 8;
 export const MEM_SSE = 1 << 13;
 export const MEM_SF = 1 << 14;
 export const MEM_AR = 1 << 15;
+/** With MEM_ALIGNED: anything inside an aligned 16 bytes will do (ordered accesses and LSE atomics, FEAT_LSE2). */
+export const MEM_WITHIN_16 = 1 << 16;
 
 /** Kinds for Services.exception; `imm` is the instruction's immediate where it has one. */
 export const EXCEPTION = {

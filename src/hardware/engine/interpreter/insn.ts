@@ -168,6 +168,26 @@ export class InterpreterInsn extends Insn {
   store(address: Value, bytes: 1 | 2 | 4 | 8 | 16, v: Value, options: MemoryOptions = {}): void {
     this.runtime.store(this, address, bytes, v, memoryDescriptor(this, bytes, options), options);
   }
+  loadPair(address: Value, bytes: 4 | 8 | 16, options: MemoryOptions = {}): [Value, Value] {
+    return this.runtime.loadPair(this, address, bytes, memoryDescriptor(this, bytes, options), options);
+  }
+  storePair(
+    address: Value,
+    bytes: 4 | 8 | 16,
+    first: Value,
+    second: Value,
+    options: MemoryOptions = {},
+  ): void {
+    this.runtime.storePair(
+      this,
+      address,
+      bytes,
+      first,
+      second,
+      memoryDescriptor(this, bytes, options),
+      options,
+    );
+  }
   writable(address: Value, bytes: 1 | 2 | 4 | 8 | 16, options: MemoryOptions = {}): Value {
     return this.runtime.writable(this, address, bytes, memoryDescriptor(this, bytes, options), options);
   }

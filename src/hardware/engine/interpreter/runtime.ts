@@ -1,7 +1,7 @@
 // What all handlers share: services, helpers, the way to the next instruction, and the soft-TLB lookup.
 
 import type { BuiltHelper, Helpers, HostHelper, MemoryOptions } from '../../a64/index.ts';
-import { EXCEPTION, STATE, TLB, TLB_INFO_CHECKED } from '../../cpu/index.ts';
+import { EXCEPTION, STATE, TLB, TLB_INFO_CHECKED, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import { Code, type FunctionRef, type ModuleWriter, type Value } from '../../wasm/index.ts';
 import { HANDLER, type InterpreterInsn } from './insn.ts';
 
@@ -144,7 +144,6 @@ export class Runtime {
     const cpu = c.param(0);
     const target = c.param(1);
     const budget = c.param(2);
-    if (indirect) c.store('i32.store', cpu, STATE.btype, c.param(3), 'state');
     c.if(budget.eqz(), () => {
       c.store('i64.store', cpu, STATE.pc, target, 'state');
       c.store('i32.store', cpu, STATE.budget, budget, 'state');
@@ -173,6 +172,20 @@ export class Runtime {
       },
     );
     const hpc = host.get();
+    const guarded = c.load('i32.load', entry, TLB.info, 'state').and(TLB_INFO_GUARDED);
+    if (indirect) {
+      c.if(guarded, () => {
+        const insn = c.load('i32.load', hpc, 0, 'guest');
+        // A branch out of an unguarded page counts as one through X16 or X17 (Arm ARM, BranchTypeCompatible).
+        const fromGuarded = c.load('i32.load', cpu, STATE.pageGuarded, 'state');
+        const btype = c.select(fromGuarded, c.param(3), c.select(c.param(3).eq(3), c.i32(1), c.param(3)));
+        const lands = c.call(this.helper('landsWell'), insn, btype) as Value;
+        c.if(lands.eqz(), () => {
+          c.return(leaveAtTarget('exception', c.i32(EXCEPTION.branchTarget), btype));
+        });
+      });
+    }
+    c.store('i32.store', cpu, STATE.pageGuarded, guarded, 'state');
     c.store('i64.store', cpu, STATE.pcDelta, target.sub(hpc.zext()), 'state');
     this.dispatch(c, hpc, budget);
     this.module.define(ref, c.finish());
@@ -189,13 +202,13 @@ export class Runtime {
     this.module.define(ref, c.finish());
   }
 
-  /** i64 that is zero where the soft-TLB entry serves the access. */
+  /** i64 that is zero where the soft-TLB entry serves `bytes` bytes at the address. */
   private miss(
     i: InterpreterInsn,
     entry: Value,
     tagOffset: number,
     address: Value,
-    bytes: Bytes,
+    bytes: number,
     options: MemoryOptions,
   ): Value {
     const { c } = i;
@@ -219,6 +232,18 @@ export class Runtime {
     return address.wrap().add(i.c.load('i32.load', entry, TLB.addend, 'state'));
   }
 
+  private slowLoad(i: InterpreterInsn, address: Value, bytes: Bytes, descriptor: Value): Value {
+    i.c.store('i64.store', i.cpu, STATE.slowVa, address, 'state');
+    i.callOrLeave('load', (r) => r, descriptor);
+    return i.c.load(LOADS[bytes], i.cpu, STATE.slowData, 'state');
+  }
+
+  private slowStore(i: InterpreterInsn, address: Value, bytes: Bytes, v: Value, descriptor: Value): void {
+    i.c.store('i64.store', i.cpu, STATE.slowVa, address, 'state');
+    i.c.store(bytes === 16 ? 'v128.store' : 'i64.store', i.cpu, STATE.slowData, v, 'state');
+    i.callOrLeave('store', (r) => r, descriptor);
+  }
+
   load(i: InterpreterInsn, address: Value, bytes: Bytes, descriptor: Value, options: MemoryOptions): Value {
     const { c } = i;
     const result = c.variable(bytes === 16 ? 'v128' : 'i64');
@@ -226,11 +251,7 @@ export class Runtime {
     c.if(
       this.miss(i, entry, TLB.readTag, address, bytes, options).eqz(),
       () => result.set(c.load(LOADS[bytes], this.hostAddress(i, entry, address), 0, 'guest')),
-      () => {
-        c.store('i64.store', i.cpu, STATE.slowVa, address, 'state');
-        i.callOrLeave('load', (r) => r, descriptor);
-        result.set(c.load(LOADS[bytes], i.cpu, STATE.slowData, 'state'));
-      },
+      () => result.set(this.slowLoad(i, address, bytes, descriptor)),
     );
     return result.get();
   }
@@ -248,10 +269,59 @@ export class Runtime {
     c.if(
       this.miss(i, entry, TLB.writeTag, address, bytes, options).eqz(),
       () => c.store(STORES[bytes], this.hostAddress(i, entry, address), 0, v, 'guest'),
+      () => this.slowStore(i, address, bytes, v, descriptor),
+    );
+  }
+
+  /** One lookup serves both halves; a miss goes on as two accesses, each aligned and checked by itself. */
+  loadPair(
+    i: InterpreterInsn,
+    address: Value,
+    bytes: 4 | 8 | 16,
+    descriptor: Value,
+    options: MemoryOptions,
+  ): [Value, Value] {
+    const { c } = i;
+    const type = bytes === 16 ? 'v128' : 'i64';
+    const first = c.variable(type);
+    const second = c.variable(type);
+    const entry = this.tlbEntry(i, address, options);
+    c.if(
+      this.miss(i, entry, TLB.readTag, address, bytes * 2, options).eqz(),
       () => {
-        c.store('i64.store', i.cpu, STATE.slowVa, address, 'state');
-        c.store(bytes === 16 ? 'v128.store' : 'i64.store', i.cpu, STATE.slowData, v, 'state');
-        i.callOrLeave('store', (r) => r, descriptor);
+        const host = this.hostAddress(i, entry, address);
+        first.set(c.load(LOADS[bytes], host, 0, 'guest'));
+        second.set(c.load(LOADS[bytes], host, bytes, 'guest'));
+      },
+      () => {
+        first.set(this.slowLoad(i, address, bytes, descriptor));
+        second.set(this.slowLoad(i, address.add(bytes), bytes, descriptor));
+      },
+    );
+    return [first.get(), second.get()];
+  }
+
+  storePair(
+    i: InterpreterInsn,
+    address: Value,
+    bytes: 4 | 8 | 16,
+    a: Value,
+    b: Value,
+    descriptor: Value,
+    options: MemoryOptions,
+  ): void {
+    const { c } = i;
+    const entry = this.tlbEntry(i, address, options);
+    c.if(
+      this.miss(i, entry, TLB.writeTag, address, bytes * 2, options).eqz(),
+      () => {
+        const host = this.hostAddress(i, entry, address);
+        c.store(STORES[bytes], host, 0, a, 'guest');
+        c.store(STORES[bytes], host, bytes, b, 'guest');
+      },
+      () => {
+        this.slowStore(i, address, bytes, a, descriptor);
+        this.slowStore(i, address.add(bytes), bytes, b, descriptor);
       },
     );
   }
