@@ -7,3 +7,4 @@ export type { AccessPlatform } from './features.ts';
 export { type RngOptions, VirtioRng } from './rng/device.ts';
 export type { TransportOptions } from './transport/core.ts';
 export { type SavedMmio, VirtioMmio } from './transport/mmio.ts';
+export { type SavedVirtioPci, VirtioPci } from './transport/pci.ts';
