@@ -1,0 +1,16 @@
+export { archFunctions } from './arch.ts';
+export {
+  BOTH_CONDUITS,
+  type Call,
+  type CallOutcome,
+  type CallRegisters,
+  type Conduit,
+  type FunctionCall,
+  type FunctionSet,
+  NOT_SUPPORTED,
+  type SmcccFunction,
+} from './call.ts';
+export { CallDispatcher, type FunctionTable } from './dispatcher.ts';
+export { kvmVendorFunctions, type TimeSource } from './kvm-vendor.ts';
+export { psciFunctions, type StartResult, type VcpuPower } from './psci.ts';
+export { type RandomSource, trngFunctions } from './trng.ts';
