@@ -32,6 +32,10 @@ export interface Wiring {
   readonly random: FillRandom;
   /** The console behind the serial port. */
   readonly serial: SerialLine;
+  /** A register window beside the row's own. */
+  attach(base: number, device: MmioDevice): void;
+  /** Runs `job` soon, between two slices of guest execution. */
+  defer(job: () => void): void;
   /** Registers what to do between two slices of guest execution. */
   onPoll(poll: () => void): void;
   /** Registers what pressing the power button does. */
@@ -113,11 +117,15 @@ function primecellNode(tree: BoardTree, row: BoardRow): FdtNode {
 }
 
 /** What the machine lends to the board; the rest of Wiring is the board's own. */
-export type BoardBackends = Omit<Wiring, 'onPoll' | 'onPowerButton'>;
+export interface BoardBackends extends Omit<Wiring, 'attach' | 'defer' | 'onPoll' | 'onPowerButton'> {
+  /** The guest is to be looked after even if it waits. */
+  wake(): void;
+}
 
 export class Board {
   readonly bus: Bus;
   private readonly rows: readonly BoardRow[];
+  private jobs: (() => void)[] = [];
   private readonly polls: (() => void)[] = [];
   private readonly powerButtons: (() => void)[] = [];
 
@@ -126,6 +134,11 @@ export class Board {
     this.bus = new Bus(backends.log);
     const wiring: Wiring = {
       ...backends,
+      attach: (base, device) => this.bus.attach(base, device),
+      defer: (job) => {
+        this.jobs.push(job);
+        backends.wake();
+      },
       onPoll: (poll) => this.polls.push(poll),
       onPowerButton: (press) => this.powerButtons.push(press),
     };
@@ -136,7 +149,11 @@ export class Board {
     for (const row of this.rows) row.describe(tree, row);
   }
 
+  /** Between two slices: what devices put off, then what they look after each time. */
   poll(): void {
+    const { jobs } = this;
+    this.jobs = [];
+    for (const job of jobs) job();
     for (const poll of this.polls) poll();
   }
 

@@ -21,7 +21,6 @@ import {
 // Interrupt specifiers (arm,gic.yaml, arm,gic-v3.yaml).
 const GIC_SPI = 0;
 const GIC_PPI = 1;
-export const IRQ_EDGE_RISING = 1;
 export const IRQ_LEVEL_HIGH = 4;
 
 export const spiCells = (spi: number, flags: number): [number, number, number] => [GIC_SPI, spi, flags];

@@ -17,14 +17,19 @@ export function yieldToHost(): Promise<void> {
 /** The longest delay that setTimeout() takes. */
 const MAX_TIMEOUT_MS = 0x7fff_ffff;
 
-/** A sleep that others can end. A wake-up that comes before the sleep makes it return at once. */
+/** A sleep that others can end. A wake-up that comes before the sleep, and after the last clear(), ends it at once. */
 export class Alarm {
-  private woken = false;
+  woken = false;
   private end: (() => void) | undefined;
 
   wake(): void {
     this.woken = true;
     this.end?.();
+  }
+
+  /** Whatever woke us is about to be looked after. */
+  clear(): void {
+    this.woken = false;
   }
 
   /** Until wake(), or for `milliseconds` where that is finite. */

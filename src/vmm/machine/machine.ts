@@ -8,6 +8,7 @@ import { loadFile, parseKernel } from './boot/index.ts';
 import { HostClock, type MachineClock, VirtualClock } from './clock.ts';
 import { MachineConsole } from './console.ts';
 import { CrashWatch, type Verdict } from './crash-watch.ts';
+import { openDrives } from './drives.ts';
 import { Emitter, type Listener } from './emitter.ts';
 import { Alarm } from './event-loop.ts';
 import type { PrepareVm } from './hypervisor-face.ts';
@@ -16,6 +17,7 @@ import { checkVcpuCount, type MachineOptions, parseMemorySize } from './options.
 import { Boot, type BootPlan } from './power-on.ts';
 import { type FillRandom, hostRandom, seededRandom } from './random.ts';
 import { type LoopStop, RunLoop } from './run-loop.ts';
+import { virtioRows } from './virtio-rows.ts';
 
 export type MachineState = 'created' | 'running' | 'paused' | 'ended';
 
@@ -60,7 +62,7 @@ export class Machine implements Disposable {
   private readonly random: FillRandom;
   private readonly restartOnReset: boolean;
   private readonly emitter = new Emitter<MachineEvents>();
-  private readonly owned = new DisposableStore();
+  private readonly owned: DisposableStore;
   private readonly watch = new CrashWatch();
   private readonly gate = new Alarm();
   private readonly past = { instructions: 0, wallMs: 0, exits: {} as Record<string, number> };
@@ -77,21 +79,34 @@ export class Machine implements Disposable {
 
   /** Throws UserError where the options or the files do not make a machine. */
   static async create(options: MachineOptions, prepareVm: PrepareVm): Promise<Machine> {
+    const owned = new DisposableStore();
+    try {
+      return new Machine(await Machine.plan(options, owned), options, prepareVm, owned);
+    } catch (error) {
+      owned.dispose();
+      throw error;
+    }
+  }
+
+  private static async plan(options: MachineOptions, owned: DisposableStore): Promise<BootPlan> {
     const memoryBytes = parseMemorySize(options.memory ?? '1G');
     const kernelFile = await loadFile('kernel', options.kernel);
-    const plan: BootPlan = {
+    return {
       kernel: await parseKernel(kernelFile.name, kernelFile.bytes, { base: RAM_BASE, size: memoryBytes }),
       initrd: options.initrd === undefined ? undefined : await loadFile('initrd', options.initrd),
       bootargs: options.append ?? '',
       memoryBytes,
       vcpus: checkVcpuCount(options.smp ?? 1),
       gic: options.gic ?? 3,
-      rows: BOARD_ROWS,
+      rows: [
+        ...BOARD_ROWS,
+        ...virtioRows([...(await openDrives(options.drives ?? [], owned)), ...(options.virtio ?? [])]),
+      ],
     };
-    return new Machine(plan, options, prepareVm);
   }
 
-  private constructor(plan: BootPlan, options: MachineOptions, prepareVm: PrepareVm) {
+  private constructor(plan: BootPlan, options: MachineOptions, prepareVm: PrepareVm, owned: DisposableStore) {
+    this.owned = owned;
     const virtual = options.clock !== 'host';
     this.plan = plan;
     this.prepareVm = prepareVm;

@@ -1,8 +1,17 @@
 // What a user may ask of a machine, checked once, with defaults filled in.
 
 import type { Log } from '../../lib/index.ts';
+import type { BlockBackend } from '../devices/index.ts';
 import type { FileSource } from './boot/index.ts';
 import { UserError } from './errors.ts';
+import type { VirtioSlot } from './virtio-rows.ts';
+
+/** A disk: a raw image in a file, or bytes behind an interface. */
+export interface DriveOptions {
+  readonly source: string | BlockBackend;
+  readonly readOnly?: boolean;
+  readonly transport?: 'pci' | 'mmio';
+}
 
 export interface MachineOptions {
   /** An arm64 Image (also gzip'd) or an ELF file: a path, or its bytes. */
@@ -15,6 +24,10 @@ export interface MachineOptions {
   /** How many vCPUs, 1 (default) to 8. */
   readonly smp?: number;
   readonly gic?: 2 | 3;
+  /** virtio-blk disks, in the order in which the guest names them. */
+  readonly drives?: readonly DriveOptions[];
+  /** Other virtio devices. */
+  readonly virtio?: readonly VirtioSlot[];
   /** 'virtual' (default): guest time follows instructions. 'host': it follows real time. */
   readonly clock?: 'virtual' | 'host';
   /** The date at power-on in seconds since 1970; default today, or a fixed day with the virtual clock. */

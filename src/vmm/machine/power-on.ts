@@ -67,6 +67,7 @@ function wire(vm: Vm, backends: Backends): BoardBackends {
     log: backends.log,
     serial: backends.serial,
     random: backends.random,
+    wake: () => backends.wake(),
     dma: (requesterId: number) => vm.devicePort(requesterId),
     irq: (spi: number) => {
       const line = vm.irqLine(spi);

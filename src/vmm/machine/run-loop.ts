@@ -76,6 +76,7 @@ export class RunLoop {
     try {
       let yielded = performance.now();
       while (!this.stopping) {
+        this.alarm.clear();
         clock.fireTimers();
         options.beforeTurn();
         const stop = this.turn();
@@ -87,7 +88,7 @@ export class RunLoop {
         const after = options.afterTurn(idle);
         if (after === true) return { kind: 'ended' };
         if (after) await after;
-        if (idle && !(await this.wait())) return { kind: 'stuck' };
+        if (idle && !this.alarm.woken && !(await this.wait())) return { kind: 'stuck' };
         if (performance.now() - yielded >= YIELD_MS) {
           await yieldToHost();
           yielded = performance.now();

@@ -1,0 +1,3 @@
+// The library: `import { Machine } from 'ringfence'`.
+
+export * from './vmm/index.ts';

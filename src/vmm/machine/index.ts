@@ -1,0 +1,14 @@
+export type { BoardRow, Wiring } from './board.ts';
+export type { FileSource } from './boot/index.ts';
+export { MachineConsole, type OutputListener } from './console.ts';
+export { UserError } from './errors.ts';
+export {
+  Machine,
+  type MachineEnd,
+  type MachineEvents,
+  type MachineState,
+  type MachineStats,
+} from './machine.ts';
+export type { DriveOptions, MachineOptions } from './options.ts';
+export type { PciFunction } from './pci-row.ts';
+export type { VirtioSlot } from './virtio-rows.ts';
