@@ -16,6 +16,7 @@ import { CpuInterface, type CpuInterfaceState, IDLE_PRIORITY } from '../cpu-inte
 import { GROUP0, GROUP1, InterruptTable, type InterruptTableState } from '../table.ts';
 import { registerWindow } from '../window.ts';
 import { Distributor } from './distributor.ts';
+import { ITS_BYTES, ITS_TRANSLATER, Its, type ItsState } from './its.ts';
 import { FIRST_LPI, Lpis, type LpisState } from './lpis.ts';
 import { REDISTRIBUTOR_BYTES, Redistributors } from './redistributor.ts';
 import { type CpuInterfaceActions, SystemRegisters } from './system-registers.ts';
@@ -27,9 +28,10 @@ export interface GicV3Options {
   readonly lines: CpuLines;
   /** Aff3.Aff2.Aff1.Aff0 of each vCPU in 32 bits; default affinityOf. */
   readonly affinities?: readonly number[];
-  /** Guest-physical memory, for the tables of LPIs; without it there are no LPIs. */
+  /** Guest-physical memory, for the tables of LPIs and the ITS; without it there are neither. */
   readonly memory?: MemoryPort;
   readonly distributorBase?: number;
+  readonly itsBase?: number;
   readonly redistributorBase?: number;
 }
 
@@ -40,6 +42,7 @@ export interface GicV3State {
   readonly interrupts: InterruptTableState;
   readonly cpus: CpuInterfaceState[];
   readonly lpis: LpisState | null;
+  readonly its: ItsState | null;
 }
 
 const IRQ = 1;
@@ -52,6 +55,9 @@ export class GicV3 implements InterruptController<GicV3State>, CpuInterfaceActio
   private readonly affinities: readonly number[];
   private readonly table: InterruptTable;
   private readonly lpis: Lpis | undefined;
+  private readonly its: Its | undefined;
+  /** Where MSIs are written to. */
+  private readonly translater: number;
   private readonly distributor: Distributor;
   private readonly cpus: CpuInterface[] = [];
   private readonly registers: SystemRegisters[] = [];
@@ -69,7 +75,10 @@ export class GicV3 implements InterruptController<GicV3State>, CpuInterfaceActio
     this.affinities = options.affinities ?? Array.from({ length: vcpus }, (_, vcpu) => affinityOf(vcpu));
     this.driven = new Uint8Array(vcpus);
     this.table = new InterruptTable(vcpus, options.spis ?? 256, update);
-    this.lpis = memory ? new Lpis(vcpus, memory, update) : undefined;
+    if (memory) {
+      this.lpis = new Lpis(vcpus, memory, update);
+      this.its = new Its(vcpus, this.lpis, memory);
+    }
     for (let vcpu = 0; vcpu < vcpus; vcpu++) {
       this.cpus.push(new CpuInterface());
       this.registers.push(new SystemRegisters(vcpu, this.cpus[vcpu], this));
@@ -79,20 +88,17 @@ export class GicV3 implements InterruptController<GicV3State>, CpuInterfaceActio
     );
     this.distributor = distributor;
     const redistributors = new Redistributors(this.table, this.affinities, this.lpis);
-    const redistributorsWindow = registerWindow(
-      'gicv3-redistributors',
+    const [distributorBase, itsBase, redistributorBase] = [
+      options.distributorBase ?? 0x08000000,
+      options.itsBase ?? 0x08080000,
       options.redistributorBase ?? 0x080a0000,
-      vcpus * REDISTRIBUTOR_BYTES,
-      {
-        read: (_, offset) => redistributors.read(offset),
-        write: (_, offset, value) => redistributors.write(offset, value),
-        readByte: (_, offset) => redistributors.readByte(offset),
-        writeByte: (_, offset, value) => redistributors.writeByte(offset, value),
-      },
-    );
+    ];
+    this.translater = itsBase + ITS_TRANSLATER;
+    const redistributorBytes = vcpus * REDISTRIBUTOR_BYTES;
     this.windows = [
-      registerWindow('gicv3-distributor', options.distributorBase ?? 0x08000000, 0x10000, distributor),
-      redistributorsWindow,
+      registerWindow('gicv3-distributor', distributorBase, 0x10000, distributor),
+      ...(this.its ? [registerWindow('gicv3-its', itsBase, ITS_BYTES, this.its)] : []),
+      registerWindow('gicv3-redistributors', redistributorBase, redistributorBytes, redistributors),
     ];
     this.reset();
   }
@@ -113,13 +119,15 @@ export class GicV3 implements InterruptController<GicV3State>, CpuInterfaceActio
     this.table.setLevel(vcpu, intid, level);
   }
 
-  send(_requesterId: number, _address: number, _data: number): boolean {
-    return false;
+  /** The requester id is the DeviceID, the data the EventID. */
+  send(requesterId: number, address: number, data: number): boolean {
+    return address === this.translater && (this.its?.signal(requesterId, data) ?? false);
   }
 
   reset(): void {
     this.distributor.reset();
     this.lpis?.reset();
+    this.its?.reset();
     for (const cpu of this.cpus) cpu.reset();
     this.table.reset(true);
   }
@@ -132,6 +140,7 @@ export class GicV3 implements InterruptController<GicV3State>, CpuInterfaceActio
       interrupts: this.table.save(),
       cpus: this.cpus.map((cpu) => cpu.save()),
       lpis: this.lpis?.save() ?? null,
+      its: this.its?.save() ?? null,
     };
   }
 
@@ -142,9 +151,11 @@ export class GicV3 implements InterruptController<GicV3State>, CpuInterfaceActio
     }
     this.table.check(state.interrupts);
     this.lpis?.check(state.lpis);
+    this.its?.check(state.its);
     this.distributor.restore(state.distributor);
     for (const [vcpu, cpu] of this.cpus.entries()) cpu.restore(state.cpus[vcpu]);
     if (state.lpis) this.lpis?.restore(state.lpis);
+    if (state.its) this.its?.restore(state.its);
     this.table.restore(state.interrupts);
   }
 

@@ -43,7 +43,7 @@ export class Redistributors {
     this.banks = new BankedRegisters(table, 0, 32);
   }
 
-  read(offset: number): number {
+  read(_vcpu: number, offset: number): number {
     const vcpu = Math.floor(offset / REDISTRIBUTOR_BYTES);
     const at = offset % REDISTRIBUTOR_BYTES;
     if (at >= SGI_FRAME) return this.readSgiFrame(vcpu, at - SGI_FRAME);
@@ -74,7 +74,7 @@ export class Redistributors {
     }
   }
 
-  write(offset: number, value: number): void {
+  write(_vcpu: number, offset: number, value: number): void {
     const vcpu = Math.floor(offset / REDISTRIBUTOR_BYTES);
     const at = offset % REDISTRIBUTOR_BYTES;
     if (at >= SGI_FRAME + BANKS_START && at < SGI_FRAME + BANKS_END) {
@@ -106,13 +106,13 @@ export class Redistributors {
     }
   }
 
-  readByte(offset: number): number {
+  readByte(_vcpu: number, offset: number): number {
     const at = offset % REDISTRIBUTOR_BYTES;
     if (at < SGI_FRAME) return 0;
     return this.banks.readByte(Math.floor(offset / REDISTRIBUTOR_BYTES), at - SGI_FRAME);
   }
 
-  writeByte(offset: number, value: number): void {
+  writeByte(_vcpu: number, offset: number, value: number): void {
     const at = offset % REDISTRIBUTOR_BYTES;
     if (at < SGI_FRAME) return;
     this.banks.writeByte(Math.floor(offset / REDISTRIBUTOR_BYTES), at - SGI_FRAME, value);
