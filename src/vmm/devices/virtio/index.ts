@@ -1,9 +1,14 @@
 // The public face of the virtio devices and their transports. Backends that need Node are in node.ts.
 
+export { type BalloonOptions, VirtioBalloon } from './balloon/device.ts';
+export type { BalloonBackend } from './balloon/requests.ts';
 export { type BlockBackend, memoryBlock } from './blk/backend.ts';
 export { type BlkOptions, VirtioBlk } from './blk/device.ts';
+export { type ConsoleOptions, VirtioConsole } from './console/device.ts';
 export type { DeviceEnv, SavedState, VirtioDevice } from './device.ts';
 export type { AccessPlatform } from './features.ts';
+export { cable, type NetBackend, type NetReceiver } from './net/backend.ts';
+export { type NetOptions, VirtioNet } from './net/device.ts';
 export { type RngOptions, VirtioRng } from './rng/device.ts';
 export type { TransportOptions } from './transport/core.ts';
 export { type SavedMmio, VirtioMmio } from './transport/mmio.ts';

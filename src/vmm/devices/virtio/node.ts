@@ -1,3 +1,4 @@
 // The public face of the backends that only Node can give.
 
 export { type FileBlockOptions, fileBlock } from './blk/file.ts';
+export { type StreamNetOptions, streamNet } from './net/stream.ts';

@@ -11,6 +11,8 @@ import type { BlockBackend } from './backend.ts';
 export const SECTOR = 512;
 /** Bytes moved per backend call. */
 const BUFFER_BYTES = 256 * 1024;
+/** Far above what Linux sends at once (1.25 MiB); a larger request could stop the host for minutes. */
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 const HEADER_BYTES = 16;
 const SEGMENT_BYTES = 16;
 const ID_BYTES = 20;
@@ -138,7 +140,7 @@ export class BlockRequests {
 
   private read(chain: Chain, sector: number): Status {
     const length = chain.writableLength - 1;
-    if (!this.inside(sector, length)) return BLK_S.IOERR;
+    if (length > MAX_REQUEST_BYTES || !this.inside(sector, length)) return BLK_S.IOERR;
     return this.readFrom(chain, sector * SECTOR, length, 0);
   }
 
@@ -165,7 +167,8 @@ export class BlockRequests {
 
   private write(chain: Chain, sector: number): Status {
     const length = chain.readableLength - HEADER_BYTES;
-    if (this.backend.readOnly || !this.inside(sector, length)) return BLK_S.IOERR;
+    if (this.backend.readOnly || length > MAX_REQUEST_BYTES || !this.inside(sector, length))
+      return BLK_S.IOERR;
     return this.writeFrom(chain, sector * SECTOR, length, 0);
   }
 

@@ -80,6 +80,8 @@ export const saveChain = (chain: Chain): SavedChain => ({
 // A driver on another thread may add chains as fast as they are served, and a hostile one may lay its used ring over
 // its available ring, so that each completion makes a new chain; so a turn ends after this many rings' worth.
 const RINGS_PER_TURN = 4;
+// Buffers may name the same memory again and again, so their sum says nothing about the guest's size: bounded too.
+const BYTES_PER_TURN = 512 * 1024 * 1024;
 
 /**
  * Serves available chains until none is left, `handle` returns false (it cannot take more now), or the turn is over;
@@ -87,11 +89,13 @@ const RINGS_PER_TURN = 4;
  */
 export function serve(queue: Virtqueue, handle: (chain: Chain) => boolean): void {
   let budget = queue.size * RINGS_PER_TURN;
+  let bytes = BYTES_PER_TURN;
   do {
     for (let chain = queue.pop(); chain; chain = queue.pop()) {
+      bytes -= chain.readableLength + chain.writableLength;
       const goOn = handle(chain);
       budget--;
-      if (!goOn || budget === 0) {
+      if (!goOn || budget === 0 || bytes <= 0) {
         queue.publish();
         if (goOn) queue.yieldTurn();
         return;
