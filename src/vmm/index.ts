@@ -2,3 +2,4 @@
 
 export * from './devices/index.ts';
 export * from './machine/index.ts';
+export * from './monitor/index.ts';

@@ -70,7 +70,8 @@ export class Machine implements Disposable {
   private boot: Boot;
   private loop: RunLoop;
   private currentState: MachineState = 'created';
-  private pauseWanted = false;
+  private pauseWanted: boolean;
+  private readonly stopWaiters: (() => void)[] = [];
   private resetWanted = false;
   private ending: MachineEnd | undefined;
   private finished: Promise<MachineEnd> | undefined;
@@ -111,6 +112,7 @@ export class Machine implements Disposable {
     this.plan = plan;
     this.prepareVm = prepareVm;
     this.log = options.log ?? silentLog;
+    this.pauseWanted = options.paused ?? false;
     this.restartOnReset = options.onReset !== 'exit';
     this.clock = virtual
       ? new VirtualClock(options.epochSeconds ?? VIRTUAL_EPOCH)
@@ -137,24 +139,23 @@ export class Machine implements Disposable {
 
   /** Starts, or goes on after pause(). Settles when the machine has ended, with the same value for every caller. */
   run(): Promise<MachineEnd> {
+    if (this.finished) this.resume();
+    else this.finished = this.main();
+    return this.finished;
+  }
+
+  /** Goes on after pause(), or where the machine was made paused. */
+  resume(): void {
     this.pauseWanted = false;
     this.gate.wake();
-    this.finished ??= this.main();
-    return this.finished;
   }
 
   /** Stops between two instructions; settles once the guest stands still. */
   async pause(): Promise<void> {
     if (this.currentState !== 'running') return;
-    const stopped = new Promise<void>((resolve) => {
-      const listener = this.on('state', () => {
-        listener.dispose();
-        resolve();
-      });
-    });
     this.pauseWanted = true;
     this.loop.stop();
-    await stopped;
+    await new Promise<void>((resolve) => this.stopWaiters.push(resolve));
   }
 
   /** As the reset button: all state but the disks' is lost, and the kernel starts anew. */
@@ -206,17 +207,21 @@ export class Machine implements Disposable {
   }
 
   private async main(): Promise<MachineEnd> {
-    this.setState('running');
     try {
       for (;;) {
+        for (const stopped of this.stopWaiters.splice(0)) stopped();
         if (this.ending) break;
         if (this.resetWanted) this.restart('host');
         else if (this.pauseWanted) await this.stayPaused();
-        else await this.runOnce();
+        else {
+          this.setState('running');
+          await this.runOnce();
+        }
       }
       await this.console.flush();
     } finally {
       this.setState('ended');
+      for (const stopped of this.stopWaiters.splice(0)) stopped();
     }
     this.emitter.emit('end', this.ending);
     return this.ending;
@@ -238,7 +243,6 @@ export class Machine implements Disposable {
       await this.gate.sleep(Infinity);
       if (this.resetWanted) this.restart('host');
     }
-    if (!this.ending) this.setState('running');
   }
 
   private handle(stop: LoopStop): void {

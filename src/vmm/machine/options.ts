@@ -32,6 +32,8 @@ export interface MachineOptions {
   readonly clock?: 'virtual' | 'host';
   /** The date at power-on in seconds since 1970; default today, or a fixed day with the virtual clock. */
   readonly epochSeconds?: number;
+  /** run() waits for resume() before the first instruction. */
+  readonly paused?: boolean;
   /** 'exit' ends the run where the guest resets itself. Default 'restart'. */
   readonly onReset?: 'restart' | 'exit';
   /** Ringfence's own messages. */

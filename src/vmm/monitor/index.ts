@@ -1,0 +1,12 @@
+export { type Endpoint, listen } from './listen.ts';
+export {
+  type Json,
+  QMP_COMMANDS,
+  type QmpArgument,
+  type QmpCommand,
+  QmpError,
+  type QmpMachine,
+  type QmpTable,
+} from './qmp-commands.ts';
+export { QmpServer } from './qmp-server.ts';
+export { QmpSession } from './qmp-session.ts';
