@@ -1,0 +1,7 @@
+// All commands, in the order in which help shows them.
+
+import type { CliCommand } from '../command.ts';
+import { pull } from './pull.ts';
+import { run } from './run.ts';
+
+export const COMMANDS: readonly CliCommand[] = [run, pull];
