@@ -1,6 +1,8 @@
 // What the board asks of a device and what a device may ask of the board. A device gets lines, ports and a log;
 // never the machine.
 
+import { Errno } from '../../lib/index.ts';
+
 export type AccessSize = 1 | 2 | 4;
 
 /**
@@ -44,4 +46,23 @@ export interface DeviceClock {
   wallSeconds(): number;
   /** The callback runs between guest instructions, never inside a register access. */
   createTimer(fire: () => void): DeviceTimer;
+}
+
+/** A device's saved state: plain data, named and versioned, so that a snapshot says what it holds. */
+export interface DeviceState {
+  readonly kind: string;
+  readonly version: number;
+}
+
+/** Something whose state travels with the machine. */
+export interface Stateful<S extends DeviceState = DeviceState> {
+  save(): S;
+  /** Takes what save() gave, in a freshly made device. EINVAL for a state of another kind or version. */
+  restore(state: S): void;
+}
+
+/** Throws EINVAL unless `state` is of this kind and version. */
+export function expectState(state: DeviceState, kind: string, version: number): void {
+  if (state.kind === kind && state.version === version) return;
+  throw new Errno('EINVAL', `${kind}: cannot restore a state of ${state.kind} version ${state.version}`);
 }

@@ -3,7 +3,14 @@
 // It knows a SerialLine, never who reads it.
 
 import type { Log } from '../../lib/index.ts';
-import type { AccessSize, IrqLine, MmioDevice } from './device.ts';
+import {
+  type AccessSize,
+  type DeviceState,
+  expectState,
+  type IrqLine,
+  type MmioDevice,
+  type Stateful,
+} from './device.ts';
 import { type PeripheralId, primecellId } from './primecell.ts';
 
 /** The far end of a serial line. */
@@ -78,7 +85,25 @@ export interface Pl011Options {
   readonly log: Log;
 }
 
-export class Pl011 implements MmioDevice {
+export interface SavedPl011 extends DeviceState {
+  readonly kind: 'pl011';
+  readonly version: 1;
+  /** Characters that the guest has not read, with their error bits. */
+  readonly rx: readonly number[];
+  readonly ilpr: number;
+  readonly ibrd: number;
+  readonly fbrd: number;
+  readonly lcr: number;
+  readonly cr: number;
+  readonly ifls: number;
+  readonly imsc: number;
+  readonly ris: number;
+  readonly dmacr: number;
+  readonly errors: number;
+  readonly configured: boolean;
+}
+
+export class Pl011 implements MmioDevice, Stateful<SavedPl011> {
   readonly name = 'pl011';
   readonly size = 0x1000;
   private readonly line: SerialLine;
@@ -220,6 +245,20 @@ export class Pl011 implements MmioDevice {
         return;
     }
     this.warn(offset, `write of 0x${value.toString(16)} to an unknown register`);
+  }
+
+  save(): SavedPl011 {
+    const { ilpr, ibrd, fbrd, lcr, cr, ifls, imsc, ris, dmacr, errors, configured } = this;
+    const registers = { ilpr, ibrd, fbrd, lcr, cr, ifls, imsc, ris, dmacr, errors, configured };
+    return { kind: 'pl011', version: 1, rx: [...this.rx], ...registers };
+  }
+
+  restore(state: SavedPl011): void {
+    expectState(state, 'pl011', 1);
+    const { rx, ilpr, ibrd, fbrd, lcr, cr, ifls, imsc, ris, dmacr, errors, configured } = state;
+    this.rx = rx.slice(0, FIFO_DEPTH);
+    Object.assign(this, { ilpr, ibrd, fbrd, lcr, cr, ifls, imsc, ris, dmacr, errors, configured });
+    this.updateIrq();
   }
 
   private powerOn(): void {

@@ -2,7 +2,16 @@
 // clock it is given, so that a virtual-time run shows the same date every time.
 
 import type { Log } from '../../lib/index.ts';
-import type { AccessSize, DeviceClock, DeviceTimer, IrqLine, MmioDevice } from './device.ts';
+import {
+  type AccessSize,
+  type DeviceClock,
+  type DeviceState,
+  type DeviceTimer,
+  expectState,
+  type IrqLine,
+  type MmioDevice,
+  type Stateful,
+} from './device.ts';
 import { type PeripheralId, primecellId } from './primecell.ts';
 
 // Register offsets (DDI 0224C, table 3-1).
@@ -24,7 +33,17 @@ export interface Pl031Options {
   readonly log: Log;
 }
 
-export class Pl031 implements MmioDevice {
+export interface SavedPl031 extends DeviceState {
+  readonly kind: 'pl031';
+  readonly version: 1;
+  readonly offset: number;
+  readonly match: number;
+  readonly load: number;
+  readonly mask: number;
+  readonly raw: number;
+}
+
+export class Pl031 implements MmioDevice, Stateful<SavedPl031> {
   readonly name = 'pl031';
   readonly size = 0x1000;
   private readonly clock: DeviceClock;
@@ -111,6 +130,22 @@ export class Pl031 implements MmioDevice {
       this.name,
       `write of 0x${value.toString(16)} to an unknown register at 0x${offset.toString(16)}`,
     );
+  }
+
+  save(): SavedPl031 {
+    const { offset, match, load, mask, raw } = this;
+    return { kind: 'pl031', version: 1, offset, match, load, mask, raw };
+  }
+
+  restore(state: SavedPl031): void {
+    expectState(state, 'pl031', 1);
+    this.offset = state.offset;
+    this.match = state.match;
+    this.load = state.load;
+    this.mask = state.mask;
+    if (this.match !== this.seconds()) this.setAlarm();
+    this.raw = state.raw;
+    this.updateIrq();
   }
 
   private seconds(): number {

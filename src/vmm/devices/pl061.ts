@@ -2,7 +2,14 @@
 // is the power key, as on QEMU's `virt`; the port itself knows only lines.
 
 import type { Log } from '../../lib/index.ts';
-import type { AccessSize, IrqLine, MmioDevice } from './device.ts';
+import {
+  type AccessSize,
+  type DeviceState,
+  expectState,
+  type IrqLine,
+  type MmioDevice,
+  type Stateful,
+} from './device.ts';
 import { type PeripheralId, primecellId } from './primecell.ts';
 
 // Register offsets (DDI 0190B, table 3-1). 0x000-0x3ff is the data register, masked by address bits 9:2.
@@ -24,7 +31,21 @@ export interface Pl061Options {
   readonly log: Log;
 }
 
-export class Pl061 implements MmioDevice {
+export interface SavedPl061 extends DeviceState {
+  readonly kind: 'pl061';
+  readonly version: 1;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly direction: number;
+  readonly levelSensitive: number;
+  readonly bothEdges: number;
+  readonly event: number;
+  readonly enable: number;
+  readonly edges: number;
+  readonly alternate: number;
+}
+
+export class Pl061 implements MmioDevice, Stateful<SavedPl061> {
   readonly name = 'pl061';
   readonly size = 0x1000;
   private readonly irq: IrqLine;
@@ -136,6 +157,20 @@ export class Pl061 implements MmioDevice {
         return;
     }
     this.changed(before);
+  }
+
+  save(): SavedPl061 {
+    const { inputs, outputs, direction, levelSensitive, bothEdges, event, enable, edges, alternate } = this;
+    const registers = { direction, levelSensitive, bothEdges, event, enable, edges, alternate };
+    return { kind: 'pl061', version: 1, inputs, outputs, ...registers };
+  }
+
+  restore(state: SavedPl061): void {
+    expectState(state, 'pl061', 1);
+    const { inputs, outputs, direction, levelSensitive, bothEdges, event, enable, edges, alternate } = state;
+    const registers = { direction, levelSensitive, bothEdges, event, enable, edges, alternate };
+    Object.assign(this, { inputs, outputs, ...registers });
+    this.changed(this.lines());
   }
 
   private lines(): number {

@@ -2,9 +2,10 @@
 // device is a new row. A board lives for one boot; a reset builds another, so that nothing survives it.
 
 import type { MemoryPort } from '../../hypervisor/index.ts';
-import type { Log } from '../../lib/index.ts';
+import { Errno, type Log } from '../../lib/index.ts';
 import {
   type DeviceClock,
+  type DeviceState,
   type IrqLine,
   type MmioDevice,
   type MsiSink,
@@ -13,6 +14,7 @@ import {
   Pl061,
   PowerKey,
   type SerialLine,
+  type Stateful,
 } from '../devices/index.ts';
 import { Bus } from './bus.ts';
 import { type BoardTree, IRQ_LEVEL_HIGH, spiCells } from './device-tree.ts';
@@ -36,6 +38,8 @@ export interface Wiring {
   attach(base: number, device: MmioDevice): void;
   /** Runs `job` soon, between two slices of guest execution. */
   defer(job: () => void): void;
+  /** Names a part whose state travels with the machine; parts are restored in the order of their naming. */
+  keep(name: string, part: Stateful): void;
   /** Registers what to do between two slices of guest execution. */
   onPoll(poll: () => void): void;
   /** Registers what pressing the power button does. */
@@ -62,6 +66,7 @@ export const BOARD_ROWS: readonly BoardRow[] = [
     ...UART,
     create(wiring) {
       const uart = new Pl011({ line: wiring.serial, irq: wiring.irq(UART.spi), log: wiring.log });
+      wiring.keep('pl011', uart);
       wiring.onPoll(() => uart.poll());
       return uart;
     },
@@ -74,7 +79,11 @@ export const BOARD_ROWS: readonly BoardRow[] = [
   {
     name: 'pl031',
     ...RTC,
-    create: (wiring) => new Pl031({ clock: wiring.clock, irq: wiring.irq(RTC.spi), log: wiring.log }),
+    create(wiring) {
+      const rtc = new Pl031({ clock: wiring.clock, irq: wiring.irq(RTC.spi), log: wiring.log });
+      wiring.keep('pl031', rtc);
+      return rtc;
+    },
     describe(tree, row) {
       primecellNode(tree, row).strings('clock-names', 'apb_pclk').cells('clocks', tree.apbClock.phandle);
     },
@@ -85,6 +94,8 @@ export const BOARD_ROWS: readonly BoardRow[] = [
     create(wiring) {
       const gpio = new Pl061({ irq: wiring.irq(GPIO.spi), log: wiring.log });
       const key = new PowerKey(wiring.clock, (level) => gpio.setInput(POWER_LINE, level));
+      wiring.keep('pl061', gpio);
+      wiring.keep('power-key', key);
       wiring.onPowerButton(() => key.press());
       return gpio;
     },
@@ -116,8 +127,12 @@ function primecellNode(tree: BoardTree, row: BoardRow): FdtNode {
     .cells('interrupts', ...spiCells(row.spi, IRQ_LEVEL_HIGH));
 }
 
+/** How often a piece of put-off work may put off another before saving gives up. */
+const SETTLE_PASSES = 64;
+
 /** What the machine lends to the board; the rest of Wiring is the board's own. */
-export interface BoardBackends extends Omit<Wiring, 'attach' | 'defer' | 'onPoll' | 'onPowerButton'> {
+export interface BoardBackends
+  extends Omit<Wiring, 'attach' | 'defer' | 'keep' | 'onPoll' | 'onPowerButton'> {
   /** The guest is to be looked after even if it waits. */
   wake(): void;
 }
@@ -125,6 +140,7 @@ export interface BoardBackends extends Omit<Wiring, 'attach' | 'defer' | 'onPoll
 export class Board {
   readonly bus: Bus;
   private readonly rows: readonly BoardRow[];
+  private readonly parts = new Map<string, Stateful>();
   private jobs: (() => void)[] = [];
   private readonly polls: (() => void)[] = [];
   private readonly powerButtons: (() => void)[] = [];
@@ -139,6 +155,10 @@ export class Board {
         this.jobs.push(job);
         backends.wake();
       },
+      keep: (name, part) => {
+        if (this.parts.has(name)) throw new Error(`board: two parts are called ${name}`);
+        this.parts.set(name, part);
+      },
       onPoll: (poll) => this.polls.push(poll),
       onPowerButton: (press) => this.powerButtons.push(press),
     };
@@ -151,13 +171,43 @@ export class Board {
 
   /** Between two slices: what devices put off, then what they look after each time. */
   poll(): void {
-    const { jobs } = this;
-    this.jobs = [];
-    for (const job of jobs) job();
+    this.runJobs();
     for (const poll of this.polls) poll();
   }
 
   pressPowerButton(): void {
     for (const press of this.powerButtons) press();
+  }
+
+  /**
+   * The state of every part, by name. What devices put off is done first: it is not part of any state. EBUSY where
+   * that does not end.
+   */
+  save(): Record<string, DeviceState> {
+    for (let pass = 0; this.jobs.length > 0; pass++) {
+      if (pass === SETTLE_PASSES) throw new Errno('EBUSY', 'board: devices do not come to rest');
+      this.runJobs();
+    }
+    const states: Record<string, DeviceState> = {};
+    for (const [name, part] of this.parts) states[name] = part.save();
+    return states;
+  }
+
+  /** On a board of the same rows, before its first slice. EINVAL where the parts do not agree. */
+  restore(states: Readonly<Record<string, DeviceState>>): void {
+    const unknown = Object.keys(states).find((name) => !this.parts.has(name));
+    if (unknown !== undefined)
+      throw new Errno('EINVAL', `board: the saved machine has a ${unknown}, and this one has none`);
+    for (const [name, part] of this.parts) {
+      const state = states[name];
+      if (!state) throw new Errno('EINVAL', `board: the saved machine has no ${name}`);
+      part.restore(state);
+    }
+  }
+
+  private runJobs(): void {
+    const { jobs } = this;
+    this.jobs = [];
+    for (const job of jobs) job();
   }
 }

@@ -42,6 +42,8 @@ export function pciRow(functions: readonly PciFunction[]): BoardRow {
       wiring.attach(PCI_MEMORY.base, host.mmio32);
       wiring.attach(PCI_MEMORY_HIGH.base, host.mmio64);
       wiring.attach(PCI_IO.base, host.pio);
+      // The bridge comes first: what a function resumes may interrupt.
+      wiring.keep('pci-host', host);
       functions.forEach((create, i) => {
         const slot = i + 1;
         host.add(create(wiring, slot << 3), slot);

@@ -47,8 +47,11 @@ const envOf = (wiring: Wiring, requesterId: number): DeviceEnv => ({
 
 const pciFunction =
   (slot: VirtioSlot): PciFunction =>
-  (wiring, requesterId) =>
-    new VirtioPci(slot.create(envOf(wiring, requesterId)), slot.options).endpoint;
+  (wiring, requesterId) => {
+    const transport = new VirtioPci(slot.create(envOf(wiring, requesterId)), slot.options);
+    wiring.keep(`pci-${requesterId >> 3}`, transport);
+    return transport.endpoint;
+  };
 
 function mmioRow(slot: VirtioSlot, index: number): BoardRow {
   const base = VIRTIO_MMIO.base + index * VIRTIO_MMIO.stride;
@@ -58,8 +61,12 @@ function mmioRow(slot: VirtioSlot, index: number): BoardRow {
     base,
     size: VIRTIO_MMIO.stride,
     spi,
-    create: (wiring) =>
-      new VirtioMmio(slot.create(envOf(wiring, MMIO_REQUESTER + index)), wiring.irq(spi), slot.options),
+    create(wiring) {
+      const device = slot.create(envOf(wiring, MMIO_REQUESTER + index));
+      const transport = new VirtioMmio(device, wiring.irq(spi), slot.options);
+      wiring.keep(`virtio-mmio${index}`, transport);
+      return transport;
+    },
     describe(tree) {
       tree.root
         .child(`virtio_mmio@${base.toString(16)}`)
