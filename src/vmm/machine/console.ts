@@ -4,9 +4,7 @@
 
 import type { Disposable } from '../../lib/index.ts';
 import { LINE_BREAK, LINE_IDLE, type SerialLine } from '../devices/index.ts';
-
-/** Takes output; a returned promise means "no more until then". */
-export type OutputListener = (bytes: Uint8Array) => undefined | Promise<void>;
+import { ConsoleReader, type OutputListener } from './console-reader.ts';
 
 /** Above this many waiting bytes write() asks its caller to slow down. */
 const HIGH_WATER = 64 << 10;
@@ -17,6 +15,7 @@ export class MachineConsole implements SerialLine {
   private outputBytes = 0;
   private readonly outputListeners = new Set<OutputListener>();
   private busy: Promise<void>[] = [];
+  private readonly readers = new Set<ConsoleReader>();
 
   private input: number[] = [];
   private inputAt = 0;
@@ -107,6 +106,19 @@ export class MachineConsole implements SerialLine {
     const settled = Promise.allSettled(this.busy).then(() => {});
     this.busy = [];
     return settled;
+  }
+
+  /** Collects output from here on, for a program that talks to the guest. */
+  reader(): ConsoleReader {
+    const reader = new ConsoleReader((listener) => this.onOutput(listener));
+    this.readers.add(reader);
+    return reader;
+  }
+
+  /** For the machine: there will be no more output. */
+  close(): void {
+    for (const reader of this.readers) reader.close();
+    this.readers.clear();
   }
 
   private get waiting(): number {

@@ -1,6 +1,7 @@
 export type { BoardRow, Wiring } from './board.ts';
 export type { FileSource } from './boot/index.ts';
-export { MachineConsole, type OutputListener } from './console.ts';
+export { MachineConsole } from './console.ts';
+export { ConsoleReader, type OutputListener } from './console-reader.ts';
 export { UserError } from './errors.ts';
 export {
   Machine,

@@ -10,7 +10,7 @@ import { MachineConsole } from './console.ts';
 import { CrashWatch, type Verdict } from './crash-watch.ts';
 import { openDrives } from './drives.ts';
 import { Emitter, type Listener } from './emitter.ts';
-import { Alarm } from './event-loop.ts';
+import { Alarm, yieldToHost } from './event-loop.ts';
 import type { PrepareVm } from './hypervisor-face.ts';
 import { RAM_BASE } from './memory-map.ts';
 import { checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
@@ -207,6 +207,9 @@ export class Machine implements Disposable {
   }
 
   private async main(): Promise<MachineEnd> {
+    this.setState(this.pauseWanted ? 'paused' : 'running');
+    // What the caller of run() does next comes before the first instruction, always.
+    await yieldToHost();
     try {
       for (;;) {
         for (const stopped of this.stopWaiters.splice(0)) stopped();
@@ -220,6 +223,7 @@ export class Machine implements Disposable {
       }
       await this.console.flush();
     } finally {
+      this.console.close();
       this.setState('ended');
       for (const stopped of this.stopWaiters.splice(0)) stopped();
     }

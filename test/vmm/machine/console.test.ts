@@ -53,8 +53,9 @@ describe('console', () => {
     for (let i = 0; i < 6_000; i++) console.receive();
     expect(drained).toBe(1);
     expect(console.write('x')).toBe(true);
-    for (let i = 0; i < 64_001; i++) expect(console.receive()).not.toBe(LINE_IDLE);
-    expect(console.receive()).toBe(LINE_IDLE);
+    let rest = 0;
+    while (console.receive() !== LINE_IDLE) rest++;
+    expect(rest).toBe(64_001);
   });
 
   it('has ended once its last input is read', () => {

@@ -24,12 +24,12 @@ export const event = (name: 'shutdown' | 'reset' | 'crash'): Step => ({
   run: 1,
   exit: { reason: 'system-event', event: name, flags: 0n },
 });
-export function* print(text: string): Generator<Step> {
+export function* print(text: string): Generator<Step, void> {
   for (const character of text) yield store(UART.base, character.charCodeAt(0), 1);
 }
 
 /** A script; `loaded()` is what the last load returned. */
-export type Script = (cpu: FakeVcpu) => Generator<Step>;
+export type Script = (cpu: FakeVcpu) => Generator<Step, void>;
 
 export class FakeVcpu implements Vcpu {
   instructions = 0;
@@ -41,7 +41,7 @@ export class FakeVcpu implements Vcpu {
   timer = Infinity;
   private readonly clock: { now(): number };
   private readonly pending: () => boolean;
-  private readonly steps: Generator<Step>;
+  private readonly steps: Generator<Step, void>;
   private left: Step | undefined;
   private waiting = false;
 
@@ -60,15 +60,15 @@ export class FakeVcpu implements Vcpu {
     this.waiting = false;
     let budget = maxInstructions;
     for (;;) {
-      this.left ??= this.steps.next().value ?? { run: Infinity };
-      const ran = Math.min(budget, this.left.run);
+      const step: Step = this.left ?? this.steps.next().value ?? { run: Infinity };
+      const ran = Math.min(budget, step.run);
       this.instructions += ran;
       budget -= ran;
-      if (ran < this.left.run) {
-        this.left = { ...this.left, run: this.left.run - ran };
+      if (ran < step.run) {
+        this.left = { ...step, run: step.run - ran };
         return { reason: 'budget' };
       }
-      const { exit } = this.left;
+      const { exit } = step;
       this.left = undefined;
       if (exit?.reason === 'wfi') this.waiting = true;
       if (exit) return exit;

@@ -103,6 +103,36 @@ describe('a run', () => {
     expect(got).toBe('hi\n');
   });
 
+  it('holds a dialogue that is the same every time with the virtual clock', async () => {
+    const times = [];
+    for (let i = 0; i < 2; i++) {
+      let got = '';
+      const { machine } = await make(function* (cpu) {
+        yield store(CR, 0x301);
+        yield* print('name? ');
+        while (!got.endsWith('\n')) {
+          yield { run: 500_000 };
+          yield load(FR);
+          if (cpu.loaded & 0x10n) continue;
+          yield load(DR);
+          got += String.fromCharCode(Number(cpu.loaded));
+        }
+        yield* print(`hello ${got}`);
+        yield event('shutdown');
+      });
+      const reader = machine.console.reader();
+      const end = machine.run();
+      expect(await reader.until('? ')).toBe('name? ');
+      machine.console.write('you\n');
+      expect(await reader.until('you')).toBe('hello you');
+      await expect(reader.until('never')).rejects.toThrow('the machine ended before it printed "never"');
+      expect(reader.rest).toBe('\n');
+      await end;
+      times.push(machine.stats().instructions);
+    }
+    expect(times[0]).toBe(times[1]);
+  });
+
   it('skips waiting time with the virtual clock', async () => {
     const { machine, hypervisor } = await make(function* (cpu) {
       cpu.timer = 3600e9;
