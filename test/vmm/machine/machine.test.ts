@@ -344,6 +344,7 @@ describe('control', () => {
     const { machine } = await make(function* (cpu) {
       yield store(GPIO.base + 0x40c, 8);
       yield store(GPIO.base + 0x410, 8);
+      yield* print('ready');
       yield wfi;
       yield load(GPIO.base + (8 << 2));
       levels.push(cpu.loaded);
@@ -352,7 +353,9 @@ describe('control', () => {
       levels.push(cpu.loaded);
       yield event('shutdown');
     });
+    const reader = machine.console.reader();
     const end = machine.run();
+    await reader.until('ready');
     machine.powerdown();
     expect(await end).toMatchObject({ status: 0 });
     expect(levels).toEqual([8n, 0n]);
