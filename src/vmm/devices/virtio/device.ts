@@ -61,6 +61,8 @@ export interface VirtioDevice {
   activate(session: Session): void;
   /** Reset; also called when inactive. */
   deactivate(): void;
+  /** The board's reset, after deactivate(): for state that a driver's reset leaves alone. */
+  powerOn?(): void;
   /** The driver rang queue `queue`; only called while active, with an enabled queue. */
   notify(queue: number): void;
   save(): SavedState;

@@ -7,6 +7,8 @@ export { type BlkOptions, VirtioBlk } from './blk/device.ts';
 export { type ConsoleOptions, VirtioConsole } from './console/device.ts';
 export type { DeviceEnv, SavedState, VirtioDevice } from './device.ts';
 export type { AccessPlatform } from './features.ts';
+export { type IommuOptions, VirtioIommu } from './iommu/device.ts';
+export type { MsiWindow } from './iommu/requests.ts';
 export { cable, type NetBackend, type NetReceiver } from './net/backend.ts';
 export { type NetOptions, VirtioNet } from './net/device.ts';
 export { type RngOptions, VirtioRng } from './rng/device.ts';

@@ -8,10 +8,19 @@ import { VirtioBlk } from '../../../../src/vmm/devices/virtio/blk/device.ts';
 import { VirtioConsole } from '../../../../src/vmm/devices/virtio/console/device.ts';
 import type { DeviceEnv, VirtioDevice } from '../../../../src/vmm/devices/virtio/device.ts';
 import { F_EVENT_IDX, STATUS } from '../../../../src/vmm/devices/virtio/features.ts';
+import { VirtioIommu } from '../../../../src/vmm/devices/virtio/iommu/device.ts';
 import { VirtioNet } from '../../../../src/vmm/devices/virtio/net/device.ts';
 import { VirtioRng } from '../../../../src/vmm/devices/virtio/rng/device.ts';
 import { faces } from './faces.ts';
-import { bringUp, type DriverRing, type GuestMemory, type MakeFace, MEMORY_BYTES, testEnv } from './guest.ts';
+import {
+  bringUp,
+  type DriverRing,
+  type GuestMemory,
+  type MakeFace,
+  MEMORY_BYTES,
+  type TransportFace,
+  testEnv,
+} from './guest.ts';
 
 /** A wire on which each frame that is sent comes back: the receive queue works too. */
 function echo() {
@@ -37,6 +46,7 @@ const devices: [string, (env: DeviceEnv) => VirtioDevice][] = [
   ['blk', (env) => new VirtioBlk({ backend: memoryBlock(new Uint8Array(65536)) }, env)],
   ['net', (env) => new VirtioNet({ backend: echo() }, env)],
   ['console', (env) => typedAt(new VirtioConsole({ write: () => {} }, env))],
+  ['iommu', (env) => new VirtioIommu({}, env)],
   ['balloon', (env) => new VirtioBalloon({ backend: pages }, env)],
 ];
 

@@ -143,7 +143,7 @@ export class VirtioMmio implements MmioDevice {
         else core.disableQueue();
         break;
       case MMIO.Status:
-        if (value === 0) this.reset();
+        if (value === 0) this.resetDevice();
         else core.writeStatus(value);
         break;
       case MMIO.QueueDescLow:
@@ -172,8 +172,8 @@ export class VirtioMmio implements MmioDevice {
   }
 
   reset(): void {
-    this.core.reset();
-    this.setInterruptStatus(0);
+    this.resetDevice();
+    this.core.device.powerOn?.();
   }
 
   save(): SavedMmio {
@@ -189,6 +189,11 @@ export class VirtioMmio implements MmioDevice {
     checkState(state, 'virtio-mmio', 1);
     this.setInterruptStatus(state.interruptStatus);
     this.core.restore(state.core);
+  }
+
+  private resetDevice(): void {
+    this.core.reset();
+    this.setInterruptStatus(0);
   }
 
   private raise(cause: number): void {

@@ -82,7 +82,10 @@ export class VirtioPci {
       subsystem: SUBSYSTEM,
       bars: [{ index: STRUCTURES_BAR, size: STRUCTURES_BYTES, kind: 'mem64', prefetchable: true, registers }],
       msix: { vectors: this.vectors, bar: MSIX_BAR },
-      onReset: () => this.resetDevice(),
+      onReset: () => {
+        this.resetDevice();
+        device.powerOn?.();
+      },
     });
     this.core = new VirtioCore(device, this.endpoint.gated(device.env.dma), options, {
       usedBuffer: (queue) => this.raise(this.queueVectors[queue], ISR_QUEUE),
