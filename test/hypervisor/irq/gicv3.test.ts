@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  AP0R0,
   AP0R1,
   AP1R0,
   ASGI1R,
@@ -325,6 +326,17 @@ describe('GICv3 CPU interface, IHI0069 12.2', () => {
     b.gic.setSpi(33, true);
     b.gic.setSpi(64, true);
     expect(b.icc(0).read(IAR1)).toBe(64n);
+  });
+
+  it('of equal active priorities in both groups, Group 0 runs and ends first', () => {
+    const icc = bench().icc(0);
+    icc.write(AP0R0, 1n << 20n);
+    icc.write(AP1R0, 1n << 20n);
+    icc.write(EOIR1, 33n);
+    expect(icc.read(AP1R0)).toBe(1n << 20n);
+    icc.write(EOIR0, 33n);
+    icc.write(EOIR1, 33n);
+    expect([icc.read(AP0R0), icc.read(AP1R0), icc.read(RPR)]).toEqual([0n, 0n, 0xffn]);
   });
 
   it('EOIs of special and absent INTIDs are ignored', () => {
