@@ -40,20 +40,32 @@ export const STATE = {
   budgetStart: l.u32(),
 
   // PSTATE, one word a field. nzcv is 4 bits, N in bit 3. daif is 4 bits, D in bit 3.
-  nzcv: l.u32(), el: l.u32(), spsel: l.u32(), daif: l.u32(), pan: l.u32(), uao: l.u32(), dit: l.u32(),
-  ssbs: l.u32(), tco: l.u32(), btype: l.u32(), il: l.u32(), ss: l.u32(),
+  nzcv: l.u32(),
+  el: l.u32(),
+  spsel: l.u32(),
+  daif: l.u32(),
+  pan: l.u32(),
+  uao: l.u32(),
+  dit: l.u32(),
+  ssbs: l.u32(),
+  tco: l.u32(),
+  btype: l.u32(),
+  il: l.u32(),
+  ss: l.u32(),
 
   /** Nonzero while CPACR_EL1.FPEN traps FP and SIMD at the current EL; kept by whoever changes EL or CPACR_EL1. */
   fpTrapped: l.u32(),
   /** 15 while SCTLR_EL1.SA(0) checks the stack pointer's alignment at the current EL, else 0; kept likewise. */
   spAlignMask: l.u32(),
-  fpcr: l.u32(), fpsr: l.u32(),
+  fpcr: l.u32(),
+  fpsr: l.u32(),
 
   /** Nonzero: an interrupt line is up (bit 0 IRQ, bit 1 FIQ); unmasking it must leave generated code. */
   interrupts: l.u32(),
 
   /** Base offsets of the soft TLB of the current EL and PAN, and the one that LDTR/STTR use. */
-  tlb: l.u32(), tlbUnprivileged: l.u32(),
+  tlb: l.u32(),
+  tlbUnprivileged: l.u32(),
 
   // Arguments and results of service calls that do not fit in i32.
   /** i64: the address of a slow access. */
@@ -67,9 +79,18 @@ export const STATE = {
    * Local exclusive monitor: nonzero while set, with its i64 virtual address and bytes. Cleared by CLREX, by
    * exception return and whenever a vCPU is entered, so that no other agent's store can have come in between.
    */
-  exclusive: l.u32(), exclusiveSize: l.u32(), exclusiveVa: l.u64(),
+  exclusive: l.u32(),
+  exclusiveSize: l.u32(),
+  exclusiveVa: l.u64(),
   /** Nonzero while the page that is running is guarded (stage-1 GP); kept by every change of page. */
   pageGuarded: l.u32(),
+
+  /**
+   * Pointer authentication, kept by every change of TCR_EL1 or SCTLR_EL1: i64[4], the bits of a pointer that hold
+   * its PAC, by 2 * (data key) + bit 55; and which keys PAC* and AUT* use (bit 0 IA, 1 IB, 2 DA, 3 DB).
+   */
+  pacMask: l.u64s(4),
+  pacEnabled: l.u32(),
 
   /** i64[SYSTEM_REGISTERS]: storage of the system registers, assigned by the system register table. */
   sysregs: l.u64s(256),
@@ -86,7 +107,9 @@ export const STATE_BYTES = (l.size + 63) & -64;
  */
 export const TLB = {
   /** i64 each; INVALID_TAG where that access must take the slow path. */
-  readTag: 0, writeTag: 8, execTag: 16,
+  readTag: 0,
+  writeTag: 8,
+  execTag: 16,
   addend: 24,
   /** bits 5:0 shift; bit 6 set: accesses are tag-checked; bit 7 set: code on the page is guarded (GP). */
   info: 28,
@@ -99,7 +122,6 @@ export const TLB = {
  */
 export const TLB_INFO_CHECKED = 1 << 6;
 /** Bit 7: a guarded page (FEAT_BTI, stage-1 GP). */
-export const TLB_INFO_GUARDED = 1 << 7;
 export const TLB_INFO_GUARDED = 1 << 7;
 
 /**

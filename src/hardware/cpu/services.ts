@@ -30,7 +30,15 @@ export const MEM_WITHIN_16 = 1 << 16;
 
 /** Kinds for Services.exception; `imm` is the instruction's immediate where it has one. */
 export const EXCEPTION = {
-  undefined: 0, svc: 1, hvc: 2, smc: 3, brk: 4, hlt: 5, eret: 6, wfi: 7, wfe: 8,
+  undefined: 0,
+  svc: 1,
+  hvc: 2,
+  smc: 3,
+  brk: 4,
+  hlt: 5,
+  eret: 6,
+  wfi: 7,
+  wfe: 8,
   /** PC not a multiple of 4; pc is the bad address. */
   pcAlignment: 9,
   /** SP not a multiple of 16 as a base register, with SCTLR.SA. */
@@ -43,7 +51,8 @@ export const EXCEPTION = {
   pacFail: 13,
   illegalState: 14,
   /** WFIT and WFET: the timeout, an i64 CNTVCT value, is in slowData. */
-  wfit: 15, wfet: 16,
+  wfit: 15,
+  wfet: 16,
 } as const;
 
 export interface Services {

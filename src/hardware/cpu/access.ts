@@ -1,0 +1,197 @@
+// The slow path of data accesses: what generated code calls when the soft TLB does not answer. Alignment, both pages
+// of an access that crosses, tags, watchpoints, MMIO; then the access itself, all or nothing (Arm ARM B2.2, D8).
+
+import { hostOffset } from '../../lib/index.ts';
+import type { Core } from './core.ts';
+import { STATE, TLB_EL0 } from './layout.ts';
+import type { Mmio } from './mmio.ts';
+import { ATTR_DEVICE, FAULTED, NOT_MEMORY, STOPPED, TRANSLATED } from './mmu/index.ts';
+import {
+  DONE,
+  LEAVE,
+  MEM_ALIGNED,
+  MEM_ATOMIC,
+  MEM_SIZE_MASK,
+  MEM_UNCHECKED,
+  MEM_UNPRIVILEGED,
+  MEM_WITHIN_16,
+} from './services.ts';
+import { ACCESS_READ, ACCESS_WRITE, type Access } from './stage2.ts';
+import { FSC, ISS_WNR } from './syndrome.ts';
+import { checkTags, TAGS_MATCH } from './tag-check.ts';
+
+const PAGE_MASK = 0xfff;
+
+export class DataAccess {
+  private readonly core: Core;
+  private readonly mmio: Mmio;
+  private readonly u8: Uint8Array;
+  private readonly u32: Uint32Array;
+  private readonly u64: BigUint64Array;
+  /** Where resolve() found the first and, for an access that crosses a page, the second part. */
+  private first = 0;
+  private second = 0;
+  /** Bytes in the first page. */
+  private split = 0;
+  /** The IPA where resolve() found no memory, or -1. */
+  private device = -1;
+
+  constructor(core: Core, mmio: Mmio) {
+    this.core = core;
+    this.mmio = mmio;
+    this.u8 = core.memory.u8;
+    this.u32 = core.memory.u32;
+    this.u64 = core.memory.u64;
+  }
+
+  load(descriptor: number): number {
+    const { state } = this.core;
+    const size = 1 << (descriptor & MEM_SIZE_MASK);
+    if (this.resolve(size, ACCESS_READ, descriptor) === LEAVE) return LEAVE;
+    const to = state.base + STATE.slowData;
+    if (this.device >= 0) return this.loadDevice(size, descriptor);
+    this.u64[to >>> 3] = 0n;
+    this.u64[(to >>> 3) + 1] = 0n;
+    this.copy(this.first, to, this.split);
+    if (this.split < size) this.copy(this.second, to + this.split, size - this.split);
+    return DONE;
+  }
+
+  store(descriptor: number): number {
+    const { state } = this.core;
+    const size = 1 << (descriptor & MEM_SIZE_MASK);
+    if (this.resolve(size, ACCESS_WRITE, descriptor) === LEAVE) return LEAVE;
+    const from = state.base + STATE.slowData;
+    if (this.device >= 0) return this.storeDevice(size, descriptor);
+    this.copy(from, this.first, this.split);
+    if (this.split < size) this.copy(from + this.split, this.second, size - this.split);
+    return DONE;
+  }
+
+  /** Host offset of writable memory, or 0 after an exception or exit. */
+  probeWrite(descriptor: number): number {
+    const size = 1 << (descriptor & MEM_SIZE_MASK);
+    if (this.resolve(size, ACCESS_WRITE, descriptor) === LEAVE) return 0;
+    const { state } = this.core;
+    if (this.device >= 0) {
+      this.core.dataAbort(state.slowVaLow, state.slowVaHigh, FSC.unsupportedAtomic, ISS_WNR);
+      return 0;
+    }
+    if (this.split < size) {
+      this.core.dataAbort(state.slowVaLow, state.slowVaHigh, FSC.alignment, ISS_WNR);
+      return 0;
+    }
+    return this.first;
+  }
+
+  private copy(from: number, to: number, bytes: number): void {
+    if (((from | to) & 3) === 0 && (bytes & 3) === 0) {
+      for (let n = 0; n < bytes; n += 4) this.u32[(to + n) >>> 2] = this.u32[(from + n) >>> 2];
+    } else {
+      for (let n = 0; n < bytes; n++) this.u8[to + n] = this.u8[from + n];
+    }
+  }
+
+  /** Translates and checks the whole access at slowVa, before any byte moves. */
+  private resolve(size: number, access: Access, descriptor: number): number {
+    const { core } = this;
+    const { state } = core;
+    const low = state.slowVaLow;
+    const high = state.slowVaHigh;
+    const context = core.context((descriptor & MEM_UNPRIVILEGED) !== 0);
+    const misaligned = (low & (size - 1)) !== 0;
+    this.device = -1;
+    if (misaligned && !this.mayBeMisaligned(low, size, descriptor)) {
+      return core.dataAbort(low, high, FSC.alignment, access === ACCESS_WRITE ? ISS_WNR : 0);
+    }
+    const room = 4096 - (low & PAGE_MASK);
+    this.split = Math.min(size, room);
+    if (this.part(low, high, this.split, misaligned, access, context, descriptor) === LEAVE) return LEAVE;
+    if (size > room) {
+      if (this.device >= 0)
+        return core.dataAbort(low, high, FSC.alignment, access === ACCESS_WRITE ? ISS_WNR : 0);
+      const first = this.first;
+      const nextLow = (low + room) >>> 0;
+      const nextHigh = nextLow === 0 ? (high + 1) >>> 0 : high;
+      if (this.part(nextLow, nextHigh, size - room, true, access, context, descriptor) === LEAVE)
+        return LEAVE;
+      if (this.device >= 0) {
+        return core.dataAbort(nextLow, nextHigh, FSC.alignment, access === ACCESS_WRITE ? ISS_WNR : 0);
+      }
+      this.second = this.first;
+      this.first = first;
+    }
+    if (!core.debug.any) return DONE;
+    const address = (BigInt(high) << 32n) | BigInt(low);
+    return core.watched(address, size, access === ACCESS_WRITE, context === TLB_EL0 ? 0 : state.el);
+  }
+
+  /** SCTLR.A and nAA, and the rules of exclusives and of ordered accesses (FEAT_LSE2). */
+  private mayBeMisaligned(low: number, size: number, descriptor: number): boolean {
+    const { regime } = this.core.mmu;
+    if (regime.alignmentChecked) return false;
+    if ((descriptor & MEM_ALIGNED) === 0) return true;
+    if ((descriptor & MEM_WITHIN_16) === 0) return false;
+    return (low & 15) + size <= 16 || (regime.unalignedOrdered && (descriptor & MEM_ATOMIC) === 0);
+  }
+
+  /** One page's share of the access: leaves its host offset in `first`. */
+  private part(
+    low: number,
+    high: number,
+    bytes: number,
+    misaligned: boolean,
+    access: Access,
+    context: number,
+    descriptor: number,
+  ): number {
+    const { core } = this;
+    const { mmu } = core;
+    const outcome = mmu.translate(low, high, access, context);
+    const iss = access === ACCESS_WRITE ? ISS_WNR : 0;
+    if (outcome === STOPPED) return core.leaveToRepeat({ kind: 'stage2' });
+    const reached = outcome !== FAULTED || (mmu.fault & ~3) === FSC.permission;
+    if (misaligned && reached && (mmu.attributes & ATTR_DEVICE) !== 0) {
+      return core.dataAbort(low, high, FSC.alignment, iss);
+    }
+    if (outcome === FAULTED) return core.dataAbort(low, high, mmu.fault, iss);
+    if (outcome === NOT_MEMORY) {
+      this.device = mmu.page + (low & PAGE_MASK);
+      return DONE;
+    }
+    this.first = mmu.frame + (low & PAGE_MASK);
+    if (outcome === TRANSLATED && mmu.checked && (descriptor & MEM_UNCHECKED) === 0) {
+      const reads = access === ACCESS_READ || (descriptor & MEM_ATOMIC) !== 0;
+      const bad = checkTags(core, high, bytes, hostOffset(this.first), reads, context);
+      if (bad !== TAGS_MATCH) return core.dataAbort((low + bad) >>> 0, high, FSC.tagCheck, iss);
+    }
+    return DONE;
+  }
+
+  private loadDevice(size: number, descriptor: number): number {
+    const { state } = this.core;
+    if (descriptor & MEM_ATOMIC) return this.unsupported(0);
+    const value = this.mmio.access(this.device, size as 1, false, 0n, descriptor, state.slowVa);
+    if (value === undefined) return LEAVE;
+    const to = (state.base + STATE.slowData) >>> 3;
+    this.u64[to] = value;
+    this.u64[to + 1] = value >> 64n;
+    return DONE;
+  }
+
+  private storeDevice(size: number, descriptor: number): number {
+    const { state } = this.core;
+    if (descriptor & MEM_ATOMIC) return this.unsupported(ISS_WNR);
+    const from = (state.base + STATE.slowData) >>> 3;
+    const all = this.u64[from] | (size === 16 ? this.u64[from + 1] << 64n : 0n);
+    const data = BigInt.asUintN(8 * size, all);
+    const done = this.mmio.access(this.device, size as 1, true, data, descriptor, state.slowVa);
+    return done === undefined ? LEAVE : DONE;
+  }
+
+  /** Exclusives and atomics to what is not memory. */
+  private unsupported(iss: number): number {
+    const { state } = this.core;
+    return this.core.dataAbort(state.slowVaLow, state.slowVaHigh, FSC.unsupportedAtomic, iss);
+  }
+}

@@ -1,0 +1,253 @@
+// One vCPU's address translation: stage 1 by the walker, stage 2 by asking, permissions, and the soft TLB entry
+// that lets generated code skip all of it next time (Arm ARM D8). It reports faults as values and raises nothing.
+
+import { gpa, type HostOffset, hostOffset } from '../../../lib/index.ts';
+import type { PhysicalMemory } from '../../memory/index.ts';
+import type { CpuFeatures } from '../features.ts';
+import { TLB_EL0, TLB_EL1_PAN } from '../layout.ts';
+import {
+  ACCESS_EXECUTE,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  type Access,
+  STAGE2_ABORT,
+  STAGE2_EXIT,
+  STAGE2_MEMORY,
+  STAGE2_MMIO,
+  type Stage2,
+  type Stage2Page,
+} from '../stage2.ts';
+import type { CpuState } from '../state.ts';
+import { FSC } from '../syndrome.ts';
+import {
+  ATTR_CLEAN,
+  ATTR_DEVICE,
+  ATTR_FLAT,
+  ATTR_GUARDED,
+  ATTR_SIZE_SHIFT,
+  ATTR_TAGGED,
+  ATTR_USER,
+  kernelPermissions,
+  MAY_EXECUTE,
+  MAY_READ,
+  MAY_WRITE,
+  userPermissions,
+} from './attributes.ts';
+import { type Half, PA_BITS, Regime, TCF_NONE } from './regime.ts';
+import { SoftTlb } from './soft-tlb.ts';
+import { WALK_DONE, WALK_EXIT, WALK_SIZE_FAULT, Walker } from './walk.ts';
+
+/** Outcomes of translate(). */
+export const TRANSLATED = 0;
+/** The guest gets an abort: `fault` is its status code, `faultIpa` the FAR of a size fault or -1. */
+export const FAULTED = 1;
+/** The page is not memory: `page` is its IPA. */
+export const NOT_MEMORY = 2;
+/** The hypervisor has an exit ready. */
+export const STOPPED = 3;
+export type Outcome = 0 | 1 | 2 | 3;
+
+/** Pages that a debugger looks at: every data access, or every instruction, comes to the slow path. */
+export interface WatchedPages {
+  /** Some page has a watchpoint; a breakpoint. */
+  readonly any: boolean;
+  readonly anyCode: boolean;
+  watches(low: number, high: number): boolean;
+  watchesCode(low: number, high: number): boolean;
+}
+
+export class Mmu {
+  readonly regime: Regime;
+  readonly tlb: SoftTlb;
+  /** Host offset of the 4 KiB frame. */
+  frame: HostOffset = hostOffset(0);
+  /** IPA of the 4 KiB page. */
+  page = 0;
+  attributes = 0;
+  /** The access is subject to tag checking. */
+  checked = false;
+  /** The frame has tags that the guest may reach. */
+  tagged = false;
+  fault = 0;
+  faultIpa = -1;
+  /** Times that generated code found no entry. */
+  misses = 0;
+  private readonly watched: WatchedPages;
+  private readonly walker: Walker;
+  private readonly stage2: Stage2;
+  private readonly out: Stage2Page = {
+    frame: hostOffset(0),
+    writable: false,
+    executable: false,
+    tagged: false,
+  };
+
+  constructor(memory: PhysicalMemory, stage2: Stage2, features: CpuFeatures, watched: WatchedPages) {
+    this.watched = watched;
+    this.regime = new Regime(features);
+    this.tlb = new SoftTlb(memory);
+    this.stage2 = stage2;
+    this.walker = new Walker(memory, stage2, this.regime, this.out);
+  }
+
+  /** After SCTLR, TCR, MAIR or a TTBR changed. */
+  reconfigure(state: CpuState): void {
+    this.regime.decode(state);
+    this.tlb.dropAll();
+  }
+
+  /** After TTBR0 changed, or TTBR1's ASID alone: what is global in the upper half stays. */
+  switchAddressSpace(state: CpuState): void {
+    const { regime } = this;
+    const { asid } = regime;
+    const lower = regime.lower.table;
+    const upper = regime.upper.table;
+    regime.decodeTables(state);
+    if (regime.upper.table !== upper) this.tlb.dropAll();
+    else if (regime.lower.table !== lower || regime.asid !== asid) this.tlb.dropLocal();
+  }
+
+  dropAll(): void {
+    this.tlb.dropAll();
+  }
+
+  /** What pages may be used without asking changed, but no translation did. */
+  dropSoft(): void {
+    this.tlb.dropAll();
+  }
+
+  dropAsid(asid: number): void {
+    if (asid === this.regime.asid) this.tlb.dropLocal();
+  }
+
+  /** Address bits 55:12 in two halves; `asid` -1 means every address space. */
+  dropAddress(low: number, high: number, _asid: number): void {
+    this.tlb.dropAddress(low, high);
+  }
+
+  half(high: number): Half {
+    return (high >>> 23) & 1 ? this.regime.upper : this.regime.lower;
+  }
+
+  /**
+   * Stage 1 for one access of a context (TLB_EL0, TLB_EL1_PAN, TLB_EL1): page and attributes are left in fields.
+   * `effect` is false for address translation instructions, which set no access flag and nothing dirty.
+   */
+  private stage1(low: number, high: number, access: Access, context: number, effect: boolean): Outcome {
+    const { regime } = this;
+    const half = this.half(high);
+    const ignoreTop = access === ACCESS_EXECUTE ? half.ignoreTopOfCode : half.ignoreTop;
+    if (!regime.on) return this.flat(low, high, access, ignoreTop);
+    const topMask = ignoreTop ? half.topHigh & 0x00ff_ffff : half.topHigh;
+    const ones = half === regime.upper ? -1 : 0;
+    if (((high ^ ones) & topMask) !== 0 || ((low ^ ones) & half.topLow) !== 0 || half.disabled) {
+      return this.failed(FSC.translation);
+    }
+    if (half.kernelOnly && context === TLB_EL0) return this.failed(FSC.translation);
+    const { walker } = this;
+    const walked = walker.walk(low, high, half);
+    if (walked !== WALK_DONE) return this.walkFailed(walked);
+    const may = this.permissions(walker.attributes, context);
+    const wanted = access === ACCESS_READ ? MAY_READ : access === ACCESS_WRITE ? MAY_WRITE : MAY_EXECUTE;
+    this.page = walker.page;
+    this.attributes = walker.attributes;
+    if ((may & wanted) === 0) return this.failed(FSC.permission | walker.level);
+    const dirty = access === ACCESS_WRITE && (walker.attributes & ATTR_CLEAN) !== 0;
+    if (effect && (walker.accessFlagClear || dirty)) {
+      const settled = walker.settle(dirty);
+      if (settled !== WALK_DONE) return this.walkFailed(settled);
+      this.attributes = walker.attributes;
+    }
+    return TRANSLATED;
+  }
+
+  /** Stage 1 off: VA is IPA, data is Device-nGnRnE (Arm ARM D8.2.10). */
+  private flat(low: number, high: number, access: Access, ignoreTop: boolean): Outcome {
+    const top = ignoreTop ? high & 0x00ff_ffff : high;
+    if (top >>> (PA_BITS - 32) !== 0) return this.failed(FSC.addressSize);
+    this.page = top * 2 ** 32 + (low & 0xffff_f000) + (low & 0x8000_0000 ? 2 ** 32 : 0);
+    const data = access === ACCESS_EXECUTE ? 0 : ATTR_DEVICE;
+    this.attributes = ATTR_FLAT | ATTR_USER | data | (12 << ATTR_SIZE_SHIFT);
+    return TRANSLATED;
+  }
+
+  private permissions(attributes: number, context: number): number {
+    return context === TLB_EL0
+      ? userPermissions(attributes, this.regime)
+      : kernelPermissions(attributes, context === TLB_EL1_PAN, this.regime);
+  }
+
+  private failed(fault: number): Outcome {
+    this.fault = fault;
+    this.faultIpa = -1;
+    return FAULTED;
+  }
+
+  private walkFailed(result: number): Outcome {
+    if (result === WALK_EXIT) return STOPPED;
+    if (result !== WALK_SIZE_FAULT) return this.failed(result);
+    this.fault = FSC.addressSize;
+    this.faultIpa = this.walker.faultIpa;
+    return FAULTED;
+  }
+
+  /**
+   * Translates one access that lies within a page, and fills the soft TLB. Alignment to Device memory is the
+   * caller's to check by `attributes`, before it looks at a permission fault.
+   */
+  translate(low: number, high: number, access: Access, context: number): Outcome {
+    this.misses++;
+    const stage1 = this.stage1(low, high, access, context, true);
+    if (stage1 !== TRANSLATED) return stage1;
+    const { out } = this;
+    const ipa = gpa(this.page);
+    const outcome = this.stage2.translate(ipa, access, false, out);
+    if (outcome !== STAGE2_MEMORY) {
+      if (outcome === STAGE2_EXIT) return STOPPED;
+      if (outcome === STAGE2_MMIO && access !== ACCESS_EXECUTE) return NOT_MEMORY;
+      if (outcome === STAGE2_MMIO || outcome === STAGE2_ABORT) return this.failed(FSC.external);
+      this.fault = FSC.addressSize;
+      this.faultIpa = this.page + (low & 0xfff);
+      return FAULTED;
+    }
+    this.frame = out.frame;
+    this.tagged = out.tagged;
+    this.fill(low, high, context);
+    return TRANSLATED;
+  }
+
+  private fill(low: number, high: number, context: number): void {
+    const { attributes, regime, out } = this;
+    const { ignoreTop } = this.half(high);
+    const checks = context === TLB_EL0 ? regime.checkUser : regime.checkKernel;
+    this.checked = checks !== TCF_NONE && ignoreTop && out.tagged && (attributes & ATTR_TAGGED) !== 0;
+    let may = this.permissions(attributes, context);
+    if (attributes & ATTR_CLEAN || !out.writable) may &= ~MAY_WRITE;
+    if (!out.executable) may &= ~MAY_EXECUTE;
+    const slowData =
+      attributes & ATTR_DEVICE ||
+      regime.alignmentChecked ||
+      (this.watched.any && this.watched.watches(low, high));
+    if (slowData) may &= MAY_EXECUTE;
+    if (this.watched.anyCode && this.watched.watchesCode(low, high)) may &= ~MAY_EXECUTE;
+    // Flat code and data differ in memory type: data always comes back here.
+    if (!regime.on) may &= MAY_EXECUTE;
+    this.tlb.fill(context, low, high, may, attributes, this.frame, ignoreTop, this.checked);
+  }
+
+  /** Whether instructions may reach the tags of the page that translate() found last. */
+  tagsAccessible(context: number): boolean {
+    const allowed = context === TLB_EL0 ? this.regime.tagsUser : this.regime.tagsKernel;
+    return allowed && this.tagged && (this.attributes & ATTR_TAGGED) !== 0;
+  }
+
+  /** Whether the page that translate() found last is guarded (FEAT_BTI). */
+  get guarded(): boolean {
+    return (this.attributes & ATTR_GUARDED) !== 0;
+  }
+
+  /** Stage 1 alone, without effects: AT S1E*. The address is page + low bits. */
+  probe(low: number, high: number, access: Access, context: number): Outcome {
+    return this.stage1(low, high, access, context, false);
+  }
+}

@@ -1,0 +1,210 @@
+// The soft TLBs that generated code looks into (layout.ts): filling entries and dropping them. It knows which
+// addresses an entry stands for, and nothing about why.
+
+import { type HostOffset, hostOffset } from '../../../lib/index.ts';
+import type { PhysicalMemory } from '../../memory/index.ts';
+import { INVALID_TAG, TLB, TLB_COUNT, TLB_INFO_CHECKED, TLB_INFO_GUARDED } from '../layout.ts';
+import {
+  ATTR_GUARDED,
+  ATTR_NOT_GLOBAL,
+  ATTR_SIZE_MASK,
+  ATTR_SIZE_SHIFT,
+  MAY_EXECUTE,
+  MAY_READ,
+  MAY_WRITE,
+} from './attributes.ts';
+
+const BYTES = TLB.entries * TLB.entryBytes;
+const ALL_BYTES = BYTES * TLB_COUNT;
+const WORDS = TLB.entryBytes / 4;
+const INVALID_HIGH = Number(INVALID_TAG >> 32n);
+const READ = TLB.readTag / 4;
+const WRITE = TLB.writeTag / 4;
+const EXEC = TLB.execTag / 4;
+const ADDEND = TLB.addend / 4;
+const INFO = TLB.info / 4;
+const INDEX_MASK = TLB.entries - 1;
+/** Entries of one address space remembered one by one before all are dropped instead. */
+const LOCAL_ENTRIES = 2048;
+
+/** Low half of entry i's invalid tag: its page bits name an entry that no access to i or i - 1 can mean. */
+const invalidLow = (index: number): number => ((index ^ 512) << 12) >>> 0;
+
+export class SoftTlb {
+  /** Byte offset of each context's TLB, by TLB_EL0, TLB_EL1_PAN, TLB_EL1. */
+  readonly bases: readonly number[];
+  private readonly u8: Uint8Array;
+  private readonly u32: Uint32Array;
+  private readonly first: number;
+  /** What empty TLBs look like. */
+  private readonly empty: Uint8Array;
+  /** log2 of the bytes that an architectural TLB entry behind each soft entry would cover. */
+  private readonly shifts = new Uint8Array(TLB.entries * TLB_COUNT);
+  /** The largest of them since everything was dropped, for the lower and the upper half. */
+  private readonly largest = [12, 12];
+  /** Entries (by number) that a change of address space must drop. */
+  private readonly local = new Uint16Array(LOCAL_ENTRIES);
+  private locals = 0;
+  private clean = true;
+
+  constructor(memory: PhysicalMemory) {
+    this.u8 = memory.u8;
+    this.u32 = memory.u32;
+    this.first = memory.reserve(ALL_BYTES, 64);
+    this.bases = Array.from({ length: TLB_COUNT }, (_, n) => this.first + n * BYTES);
+    for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) this.invalidate(entry);
+    this.empty = this.u8.slice(this.first, this.first + ALL_BYTES);
+  }
+
+  private invalidate(entry: number): void {
+    const at = (this.first >>> 2) + entry * WORDS;
+    const low = invalidLow(entry & INDEX_MASK);
+    this.u32[at + READ] = low;
+    this.u32[at + READ + 1] = INVALID_HIGH;
+    this.u32[at + WRITE] = low;
+    this.u32[at + WRITE + 1] = INVALID_HIGH;
+    this.u32[at + EXEC] = low;
+    this.u32[at + EXEC + 1] = INVALID_HIGH;
+  }
+
+  private isValid(at: number): boolean {
+    return (
+      this.u32[at + READ + 1] !== INVALID_HIGH ||
+      this.u32[at + WRITE + 1] !== INVALID_HIGH ||
+      this.u32[at + EXEC + 1] !== INVALID_HIGH
+    );
+  }
+
+  dropAll(): void {
+    if (this.clean) return;
+    this.u8.set(this.empty, this.first);
+    this.largest[0] = 12;
+    this.largest[1] = 12;
+    this.locals = 0;
+    this.clean = true;
+  }
+
+  /** Drops what belongs to one address space: the lower half, and pages that are not global. */
+  dropLocal(): void {
+    if (this.locals > LOCAL_ENTRIES) {
+      this.dropAll();
+      return;
+    }
+    for (let n = 0; n < this.locals; n++) this.invalidate(this.local[n]);
+    this.locals = 0;
+    this.largest[0] = 12;
+  }
+
+  /**
+   * Fills the entry of a page. `may` are the MAY_* bits that generated code may use without asking again;
+   * `ignoreTop` and `checked` as TLB.info has them.
+   */
+  fill(
+    context: number,
+    low: number,
+    high: number,
+    may: number,
+    attributes: number,
+    frame: HostOffset,
+    ignoreTop: boolean,
+    checked: boolean,
+  ): void {
+    const index = (low >>> 12) & INDEX_MASK;
+    const entry = context * TLB.entries + index;
+    const at = (this.first >>> 2) + entry * WORDS;
+    const page = (low & ~0xfff) >>> 0;
+    const invalid = invalidLow(index);
+    // Bit 55 and 54 of a mapped address are equal, so a valid tag is never mistaken for an invalid one.
+    const readable = (may & MAY_READ) !== 0;
+    const writable = (may & MAY_WRITE) !== 0;
+    const executable = (may & MAY_EXECUTE) !== 0;
+    this.u32[at + READ] = readable ? page : invalid;
+    this.u32[at + READ + 1] = readable ? high : INVALID_HIGH;
+    this.u32[at + WRITE] = writable ? page : invalid;
+    this.u32[at + WRITE + 1] = writable ? high : INVALID_HIGH;
+    this.u32[at + EXEC] = executable ? page : invalid;
+    this.u32[at + EXEC + 1] = executable ? high : INVALID_HIGH;
+    this.u32[at + ADDEND] = frame - page;
+    this.u32[at + INFO] =
+      (ignoreTop ? 8 : 0) |
+      (checked ? TLB_INFO_CHECKED : 0) |
+      (attributes & ATTR_GUARDED ? TLB_INFO_GUARDED : 0);
+    const shift = (attributes >>> ATTR_SIZE_SHIFT) & ATTR_SIZE_MASK;
+    this.shifts[entry] = shift;
+    this.clean = false;
+    const half = (high >>> 23) & 1;
+    if (shift > this.largest[half]) this.largest[half] = shift;
+    if (half === 0 || attributes & ATTR_NOT_GLOBAL) {
+      if (this.locals < LOCAL_ENTRIES) this.local[this.locals] = entry;
+      if (this.locals <= LOCAL_ENTRIES) this.locals++;
+    }
+  }
+
+  /** Drops every entry whose architectural TLB entry translates a page in [low:high, + bytes). */
+  dropAddress(low: number, high: number): void {
+    const half = (high >>> 23) & 1;
+    if (this.largest[half] === 12) {
+      const index = (low >>> 12) & INDEX_MASK;
+      for (let context = 0; context < TLB_COUNT; context++) this.invalidate(context * TLB.entries + index);
+      return;
+    }
+    const start = this.first >>> 2;
+    for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) {
+      const at = start + entry * WORDS;
+      if (this.covers(at, entry, low, high)) this.invalidate(entry);
+    }
+  }
+
+  private covers(at: number, entry: number, low: number, high: number): boolean {
+    const shift = this.shifts[entry];
+    return (
+      this.matches(at + READ, shift, low, high) ||
+      this.matches(at + WRITE, shift, low, high) ||
+      this.matches(at + EXEC, shift, low, high)
+    );
+  }
+
+  /** Bits 55:shift agree. */
+  private matches(tag: number, shift: number, low: number, high: number): boolean {
+    const highTag = this.u32[tag + 1];
+    if (highTag === INVALID_HIGH || ((highTag ^ high) & 0x00ff_ffff) !== 0) return false;
+    return (this.u32[tag] ^ low) >>> shift === 0;
+  }
+
+  /** Drops the entries that lead to a frame. */
+  dropFrame(frame: HostOffset): void {
+    if (this.clean) return;
+    const start = this.first >>> 2;
+    for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) {
+      const at = start + entry * WORDS;
+      if (this.isValid(at) && this.frameOf(at) === frame) this.invalidate(entry);
+    }
+  }
+
+  /** Lets no write to any page through any more, so that each is seen once (dirty logging). */
+  dropWrites(): void {
+    if (this.clean) return;
+    const start = this.first >>> 2;
+    for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) {
+      const at = start + entry * WORDS;
+      this.u32[at + WRITE] = invalidLow(entry & INDEX_MASK);
+      this.u32[at + WRITE + 1] = INVALID_HIGH;
+    }
+  }
+
+  private frameOf(at: number): HostOffset {
+    const tag =
+      this.u32[at + READ + 1] !== INVALID_HIGH
+        ? READ
+        : this.u32[at + WRITE + 1] !== INVALID_HIGH
+          ? WRITE
+          : EXEC;
+    return hostOffset((this.u32[at + ADDEND] + this.u32[at + tag]) >>> 0);
+  }
+
+  /** Whether code at an address may go on without fetch(). */
+  mayExecute(context: number, low: number, high: number): boolean {
+    const at = (this.first >>> 2) + (context * TLB.entries + ((low >>> 12) & INDEX_MASK)) * WORDS;
+    return this.u32[at + EXEC] === (low & ~0xfff) >>> 0 && this.u32[at + EXEC + 1] === high;
+  }
+}
