@@ -32,6 +32,8 @@ export interface BoardTreeOptions {
   /** Which instruction reaches PSCI; a realm's firmware listens to SMC. */
   readonly conduit: 'hvc' | 'smc';
   readonly pmu: boolean;
+  /** RAM that devices may reach where they may reach nothing else; it lies within `memoryBytes`. */
+  readonly dmaPool?: { readonly base: number; readonly size: number } | undefined;
 }
 
 /** Nodes that devices refer to. */
@@ -44,6 +46,8 @@ export interface BoardTree {
   readonly msi: FdtNode;
   /** bootargs and the like. */
   readonly chosen: FdtNode;
+  /** Adds to a node of a device with DMA what all such devices have. */
+  dma(device: FdtNode): void;
 }
 
 export function boardTree(options: BoardTreeOptions): BoardTree {
@@ -69,7 +73,12 @@ export function boardTree(options: BoardTreeOptions): BoardTree {
     .cells('#clock-cells', 0)
     .cells('clock-frequency', 24_000_000)
     .strings('clock-output-names', 'clk24mhz');
-  return { root, apbClock, gic, msi, chosen };
+  const pool = options.dmaPool && addDmaPool(root, options.dmaPool);
+  const dma = (device: FdtNode): void => {
+    device.flag('dma-coherent');
+    if (pool) device.cells('memory-region', pool.phandle);
+  };
+  return { root, apbClock, gic, msi, chosen, dma };
 }
 
 /** What the boot loader tells the kernel in /chosen. */
@@ -89,6 +98,18 @@ export function describeChosen(chosen: FdtNode, options: ChosenOptions): void {
     chosen.cells('linux,initrd-end', ...cells64(options.initrd.end));
   }
   chosen.bytes('rng-seed', options.rngSeed).bytes('kaslr-seed', options.kaslrSeed);
+}
+
+/** reserved-memory/shared-dma-pool.yaml: all DMA of the devices that name it is bounced through this range. */
+function addDmaPool(root: FdtNode, { base, size }: { base: number; size: number }): FdtNode {
+  return root
+    .child('reserved-memory')
+    .cells('#address-cells', 2)
+    .cells('#size-cells', 2)
+    .flag('ranges')
+    .child(`restricted-dma@${base.toString(16)}`)
+    .strings('compatible', 'restricted-dma-pool')
+    .reg([base, size]);
 }
 
 function addPsci(root: FdtNode, conduit: 'hvc' | 'smc'): void {

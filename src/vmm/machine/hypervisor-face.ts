@@ -1,6 +1,7 @@
 // The part of the hypervisor's public face that the machine uses. Tests stand in for it with a few lines.
 
 import type { MemoryPort, VcpuExit } from '../../hypervisor/index.ts';
+import type { Protection } from './options.ts';
 
 /** Guest time for the generic timer, in nanoseconds since power-on. */
 export interface GuestClock {
@@ -32,6 +33,7 @@ export interface VmConfig {
   readonly memoryBytes: number;
   readonly vcpus: number;
   readonly gic: 2 | 3;
+  readonly protect: Protection;
   readonly clock: GuestClock;
 }
 

@@ -10,6 +10,6 @@ export {
   type MachineState,
   type MachineStats,
 } from './machine.ts';
-export type { DriveOptions, MachineOptions } from './options.ts';
+export type { DriveOptions, MachineOptions, Protection } from './options.ts';
 export type { PciFunction } from './pci-row.ts';
 export type { VirtioSlot } from './virtio-rows.ts';

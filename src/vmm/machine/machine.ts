@@ -99,6 +99,7 @@ export class Machine implements Disposable {
       memoryBytes,
       vcpus: checkVcpuCount(options.smp ?? 1),
       gic: options.gic ?? 3,
+      protect: options.protect ?? 'none',
       rows: [
         ...BOARD_ROWS,
         ...virtioRows([...(await openDrives(options.drives ?? [], owned)), ...(options.virtio ?? [])]),

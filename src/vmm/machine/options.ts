@@ -13,6 +13,9 @@ export interface DriveOptions {
   readonly transport?: 'pci' | 'mmio';
 }
 
+/** By which interface the guest's memory is kept from everybody else, if at all. */
+export type Protection = 'none' | 'pkvm' | 'realm' | 'deferred';
+
 export interface MachineOptions {
   /** An arm64 Image (also gzip'd) or an ELF file: a path, or its bytes. */
   readonly kernel: FileSource;
@@ -24,6 +27,7 @@ export interface MachineOptions {
   /** How many vCPUs, 1 (default) to 8. */
   readonly smp?: number;
   readonly gic?: 2 | 3;
+  readonly protect?: Protection;
   /** virtio-blk disks, in the order in which the guest names them. */
   readonly drives?: readonly DriveOptions[];
   /** Other virtio devices. */

@@ -55,7 +55,7 @@ export function pciRow(functions: readonly PciFunction[]): BoardRow {
 }
 
 function describe(tree: BoardTree): void {
-  tree.root
+  const bridge = tree.root
     .child(`pcie@${PCI_MEMORY.base.toString(16)}`)
     .strings('compatible', 'pci-host-ecam-generic')
     .strings('device_type', 'pci')
@@ -64,7 +64,6 @@ function describe(tree: BoardTree): void {
     .cells('#interrupt-cells', 1)
     .cells('linux,pci-domain', 0)
     .cells('bus-range', 0, 0)
-    .flag('dma-coherent')
     .reg([PCI_ECAM.base, BUS_BYTES])
     .cells(
       'ranges',
@@ -75,6 +74,7 @@ function describe(tree: BoardTree): void {
     .cells('msi-map', 0, tree.msi.phandle, 0, 0x10000)
     .cells('interrupt-map-mask', (PINS - 1) << 11, 0, 0, 7)
     .cells('interrupt-map', ...interruptMap(tree.gic.phandle));
+  tree.dma(bridge);
 }
 
 /** Bus addresses equal guest-physical ones. */

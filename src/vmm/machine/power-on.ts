@@ -10,7 +10,13 @@ import { boardTree, describeChosen } from './device-tree.ts';
 import { flattenTree } from './fdt.ts';
 import type { PreparedVm, PrepareVm, Vcpu, Vm } from './hypervisor-face.ts';
 import { RAM_BASE } from './memory-map.ts';
+import type { Protection } from './options.ts';
 import type { FillRandom } from './random.ts';
+
+/** As large as Linux makes its bounce buffers by itself, but no more than this part of RAM. */
+const DMA_POOL_BYTES = 64 << 20;
+const DMA_POOL_SHARE = 8;
+const BLOCK = 2 << 20;
 
 /** What stays the same from boot to boot. */
 export interface BootPlan {
@@ -20,6 +26,7 @@ export interface BootPlan {
   readonly memoryBytes: number;
   readonly vcpus: number;
   readonly gic: 2 | 3;
+  readonly protect: Protection;
   readonly rows: readonly BoardRow[];
 }
 
@@ -87,12 +94,24 @@ function wire(vm: Vm, backends: Backends): BoardBackends {
   };
 }
 
+/**
+ * A pKVM guest bounces all DMA through a pool that it shares with the host; only the device tree can tell it so. A
+ * realm does by itself.
+ */
+function dmaPoolOf({ protect, memoryBytes }: BootPlan): { base: number; size: number } | undefined {
+  if (protect !== 'pkvm' && protect !== 'deferred') return undefined;
+  const share = Math.floor(memoryBytes / DMA_POOL_SHARE / BLOCK) * BLOCK;
+  const size = Math.max(BLOCK, Math.min(DMA_POOL_BYTES, share));
+  return { base: RAM_BASE + memoryBytes - size, size };
+}
+
 /** Returns the address of the device tree. */
 function loadBootFiles(plan: BootPlan, backends: Backends, board: Board, prepared: PreparedVm): number {
-  const ram = { base: RAM_BASE, size: plan.memoryBytes };
   const { kernel, initrd } = plan;
-  const placement = placeBootFiles(ram, kernel, initrd && { name: initrd.name, bytes: initrd.bytes.length });
-  const tree = boardTree({ ...plan, conduit: 'hvc', pmu: false });
+  const dmaPool = dmaPoolOf(plan);
+  const free = { base: RAM_BASE, size: plan.memoryBytes - (dmaPool?.size ?? 0) };
+  const placement = placeBootFiles(free, kernel, initrd && { name: initrd.name, bytes: initrd.bytes.length });
+  const tree = boardTree({ ...plan, conduit: plan.protect === 'realm' ? 'smc' : 'hvc', pmu: false, dmaPool });
   const seed = (bytes: number): Uint8Array => {
     const into = new Uint8Array(bytes);
     backends.random(into);

@@ -68,12 +68,12 @@ function mmioRow(slot: VirtioSlot, index: number): BoardRow {
       return transport;
     },
     describe(tree) {
-      tree.root
+      const node = tree.root
         .child(`virtio_mmio@${base.toString(16)}`)
         .strings('compatible', 'virtio,mmio')
         .reg([base, VIRTIO_MMIO.stride])
-        .cells('interrupts', ...spiCells(spi, IRQ_LEVEL_HIGH))
-        .flag('dma-coherent');
+        .cells('interrupts', ...spiCells(spi, IRQ_LEVEL_HIGH));
+      tree.dma(node);
     },
   };
 }

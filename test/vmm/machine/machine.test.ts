@@ -51,6 +51,23 @@ describe('a machine at power-on (booting.rst, section 4)', () => {
     expect(Buffer.compare(rams[0], rams[1])).toBe(0);
   });
 
+  it('tells a pKVM guest of its DMA pool and a realm of its conduit', async () => {
+    const treeOf = async (protect: 'pkvm' | 'realm') => {
+      const { hypervisor } = await make(forever, { protect, memory: '64M' });
+      const [vm] = hypervisor.vms;
+      expect(vm.config.protect).toBe(protect);
+      return readFdt(vm.ram.subarray(Number(vm.vcpus[0].registers.x0) - RAM_BASE));
+    };
+    const pkvm = await treeOf('pkvm');
+    const [name, pool] = Object.entries(pkvm.children['reserved-memory'].children)[0];
+    expect(name).toBe('restricted-dma@43800000');
+    expect(cellsOf(pool.properties.reg)).toEqual([0, 0x4380_0000, 0, 8 << 20]);
+    expect(pkvm.children['pcie@10000000'].properties['memory-region']).toEqual(pool.properties.phandle);
+    const realm = await treeOf('realm');
+    expect(textOf(realm.children.psci.properties.method)).toBe('smc\0');
+    expect(realm.children['reserved-memory']).toBeUndefined();
+  });
+
   it('refuses options that make no machine', async () => {
     for (const memory of ['5T', '0', '3M', 'much', 4 << 30]) {
       await expect(make(forever, { memory })).rejects.toThrow(/memory .*write for example/);
