@@ -54,6 +54,7 @@ export interface CpuOptions {
 
 const NO_EXTERNAL: ExternalSystemRegisters = { read: () => undefined, write: () => false };
 const NO_OTHERS: TranslationCaches = { dropAll() {}, dropAsid() {}, dropAddress() {} };
+const MAX_BUDGET = 0x7fff_ffff;
 const MASK_64 = 0xffff_ffff_ffff_ffffn;
 
 /** Bits of a pointer that hold its PAC: above the address, without bit 55 and without an ignored top byte. */
@@ -216,7 +217,9 @@ export class Cpu implements Services {
    */
   prepare(): number {
     const { state, core, debug, exceptions } = this;
-    state.exclusive = 0;
+    // Not between single steps, or no exclusive sequence would ever succeed.
+    if (!this.slow) state.exclusive = 0;
+    if (this.pmu.active) this.pmu.update();
     this.finishStep();
     if (core.exit) return 0;
     this.slow = false;
@@ -232,7 +235,7 @@ export class Cpu implements Services {
       if (this.atBreakpoint()) return 0;
       return this.allowOne();
     }
-    return Infinity;
+    return this.pmu.active ? this.pmu.instructionsToOverflow() : Infinity;
   }
 
   private allowOne(): number {
@@ -273,12 +276,12 @@ export class Cpu implements Services {
     return true;
   }
 
-  /** Sets the budget of the next entry, at most 2^32 - 1. */
+  /** Sets the budget of the next entry. Larger ones than 2^31 - 1 are cut to that. */
   begin(budget: number): void {
     const { state, core } = this;
     core.retired = core.instructions;
-    state.budgetStart = budget;
-    state.budget = budget;
+    state.budgetStart = Math.min(budget, MAX_BUDGET);
+    state.budget = state.budgetStart;
   }
 
   /** What the vCPU stopped for, once. */

@@ -94,6 +94,8 @@ export interface RegisterRow {
   /** Runs after the store, for the side effects. */
   readonly after?: (host: RegisterHost) => void;
   readonly el0Gate?: El0Gate;
+  /** A write ends the run of generated code: the run loop planned by what it changes (timer deadlines). */
+  readonly leaves: boolean;
   /** Belongs in a snapshot although it is not stored in a slot: read() and restore() or write() move it. */
   readonly saved: boolean;
   readonly restore?: (host: RegisterHost, value: bigint) => void;
@@ -115,6 +117,7 @@ function base(name: string, encoding: Encoding, stored: boolean, options: Option
     mask: ALL_BITS,
     floating: false,
     saved: false,
+    leaves: false,
     ...options,
   };
 }
