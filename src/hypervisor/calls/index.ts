@@ -11,6 +11,6 @@ export {
   type SmcccFunction,
 } from './call.ts';
 export { CallDispatcher, type FunctionTable } from './dispatcher.ts';
-export { kvmVendorFunctions, type TimeSource } from './kvm-vendor.ts';
+export { KVM_PTP, kvmVendorFunctions, type TimeSource } from './kvm-vendor.ts';
 export { psciFunctions, type StartResult, type VcpuPower } from './psci.ts';
 export { type RandomSource, trngFunctions } from './trng.ts';

@@ -18,7 +18,7 @@ export interface TimeSource {
 const VENDOR_BASE = 0x86000000;
 const VENDOR_BASE_64 = 0xc6000000;
 const KVM_FEATURES = VENDOR_BASE;
-const KVM_PTP = VENDOR_BASE + 1;
+export const KVM_PTP = VENDOR_BASE + 1;
 const UID = 0x8600ff01;
 /** 28b46fb6-2ec5-11e9-a9ca-4b564d003a74, as W0 to W3. */
 const KVM_UID = [0xb66fb428, 0xe911c52e, 0x564bcaa9, 0x743a004d] as const;
@@ -32,9 +32,12 @@ function ptp(call: FunctionCall, time: TimeSource): CallOutcome {
   return call.result(low(now >> 32n), low(now), low(cycles >> 32n), low(cycles));
 }
 
-/** Without `time` there is no PTP call. */
+/**
+ * Without `time` there is no PTP call. `unannounced` functions have no feature bit although they are there: a
+ * pKVM guest's features come from EL2, which knows nothing of the host's PTP.
+ */
 export const kvmVendorFunctions =
-  (time?: TimeSource): FunctionTable =>
+  (time?: TimeSource, unannounced: readonly number[] = []): FunctionTable =>
   (functions) => [
     {
       id: UID,
@@ -49,8 +52,8 @@ export const kvmVendorFunctions =
       handle: (call) => {
         const words = [0, 0, 0, 0];
         for (let n = 0; n < 128; n++) {
-          const there =
-            functions.has(VENDOR_BASE + n, call.conduit) || functions.has(VENDOR_BASE_64 + n, call.conduit);
+          const ids = [VENDOR_BASE + n, VENDOR_BASE_64 + n].filter((id) => !unannounced.includes(id));
+          const there = ids.some((id) => functions.has(id, call.conduit));
           if (there) words[n >> 5] |= 1 << (n & 31);
         }
         return call.result(words[0] >>> 0, words[1] >>> 0, words[2] >>> 0, words[3] >>> 0);

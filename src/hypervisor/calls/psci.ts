@@ -1,4 +1,4 @@
-// The Power State Coordination Interface 1.1 (DEN0022 chapter 5) as KVM offers it: any suspend is a wait for an
+// The Power State Coordination Interface, 1.3 or 1.1 (DEN0022 chapter 5), as KVM offers it: any suspend is a wait for an
 // interrupt, power domains do not exist, and switching the system off or over is the VMM's to do. It knows
 // vCPUs only through VcpuPower.
 
@@ -40,7 +40,6 @@ const START_CODES: Record<StartResult, number> = {
   'invalid-address': INVALID_ADDRESS,
 };
 
-const VERSION_1_1 = 0x10001;
 /** AFFINITY_INFO's answers. */
 const ON = 0;
 const OFF = 1;
@@ -51,6 +50,9 @@ const WARM_RESET = 0n;
 const VENDOR_RESET = 0x80000000n;
 /** KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2. */
 const RESET_FLAG_PSCI_RESET2 = 1n;
+/** OFF2: hibernate, also taken for 0; and KVM_SYSTEM_EVENT_SHUTDOWN_FLAG_PSCI_OFF2. */
+const HIBERNATE_OFF = 1n;
+const SHUTDOWN_FLAG_PSCI_OFF2 = 1n;
 /** The affinity bits of an MPIDR. */
 const MPIDR_AFFINITY = 0xff00ffffffn;
 
@@ -64,6 +66,7 @@ const SYSTEM_OFF = 0x84000008;
 const SYSTEM_RESET = 0x84000009;
 const PSCI_FEATURES = 0x8400000a;
 const SYSTEM_RESET2 = 0x84000012;
+const SYSTEM_OFF2 = 0x84000015;
 const SMCCC_VERSION = 0x80000000n;
 
 /** Identifiers of PSCI are functions 0 to 0x1f of the standard services, 32-bit or 64-bit. */
@@ -102,8 +105,18 @@ function reset2(call: FunctionCall): CallOutcome {
   return known ? systemEvent(call, 'reset', RESET_FLAG_PSCI_RESET2) : call.result(INVALID_PARAMETERS);
 }
 
+function off2(call: FunctionCall): CallOutcome {
+  const [type, cookie] = [call.arg(1), call.arg(2)];
+  if (type > HIBERNATE_OFF || cookie !== 0n) return call.result(INVALID_PARAMETERS);
+  return systemEvent(call, 'shutdown', SHUTDOWN_FLAG_PSCI_OFF2);
+}
+
+/** What PSCI_FEATURES says of a function that is there. */
+const featuresOf = (id: number): number => (id === SYSTEM_OFF2 || id === in64Bit(SYSTEM_OFF2) ? 1 : 0);
+
+/** `minor`: version 1.3, KVM's default, has SYSTEM_OFF2; 1.1 does not. */
 export const psciFunctions =
-  (power: VcpuPower): FunctionTable =>
+  (power: VcpuPower, minor: 1 | 3 = 3): FunctionTable =>
   (functions) => {
     const row = (id: number, name: string, handle: SmcccFunction['handle']): SmcccFunction => ({
       id,
@@ -116,7 +129,7 @@ export const psciFunctions =
       row(in64Bit(id), `${name} (64-bit)`, handle),
     ];
     return [
-      row(PSCI_VERSION, 'PSCI_VERSION', (call) => call.result(VERSION_1_1)),
+      row(PSCI_VERSION, 'PSCI_VERSION', (call) => call.result(0x10000 | minor)),
       ...rows64(CPU_SUSPEND, 'CPU_SUSPEND', (call) => {
         call.result(SUCCESS);
         return { kind: 'exit', reason: 'wfi' };
@@ -132,10 +145,11 @@ export const psciFunctions =
       row(SYSTEM_OFF, 'SYSTEM_OFF', (call) => systemEvent(call, 'shutdown', 0n)),
       row(SYSTEM_RESET, 'SYSTEM_RESET', (call) => systemEvent(call, 'reset', 0n)),
       ...rows64(SYSTEM_RESET2, 'SYSTEM_RESET2', reset2),
+      ...(minor >= 3 ? rows64(SYSTEM_OFF2, 'SYSTEM_OFF2', off2) : []),
       row(PSCI_FEATURES, 'PSCI_FEATURES', (call) => {
         const id = call.arg(1);
         const known = (isPsci(id) || id === SMCCC_VERSION) && functions.has(Number(id), call.conduit);
-        return call.result(known ? SUCCESS : NOT_SUPPORTED);
+        return call.result(known ? featuresOf(Number(id)) : NOT_SUPPORTED);
       }),
     ];
   };

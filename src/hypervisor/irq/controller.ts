@@ -50,5 +50,5 @@ export interface InterruptController<State = unknown> extends MsiTarget {
 
 export const SPURIOUS = 1023;
 
-/** Aff3.Aff2.Aff1.Aff0 of a vCPU in bits 31:0, sixteen to a cluster as KVM numbers them. */
+/** Aff2.Aff1.Aff0 of a vCPU in bits 23:0, sixteen to a cluster as KVM numbers them. */
 export const affinityOf = (vcpu: number): number => ((vcpu >> 4) << 8) | (vcpu & 15);

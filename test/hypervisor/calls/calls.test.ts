@@ -6,6 +6,7 @@ import {
   type CallOutcome,
   type Conduit,
   type FunctionTable,
+  KVM_PTP,
   kvmVendorFunctions,
   psciFunctions,
   type StartResult,
@@ -83,11 +84,11 @@ describe('calling convention, DEN0028', () => {
       },
     };
     expect(calls.handle({ conduit: 'smc', vcpu: 0, regs: registers }).kind).toBe('handled');
-    expect(x[0]).toBe(0x10001n);
+    expect(x[0]).toBe(0x10003n);
   });
 
   it('results fill X0 to X3 and leave the rest', () => {
-    expect(bench().call(0x84000000).x.slice(0, 6)).toEqual([0x10001n, 0n, 0n, 0n, 0xdeadn, 0xdeadn]);
+    expect(bench().call(0x84000000).x.slice(0, 6)).toEqual([0x10003n, 0n, 0n, 0n, 0xdeadn, 0xdeadn]);
   });
 
   it('a function by another conduit is not there', () => {
@@ -118,7 +119,7 @@ describe('calling convention, DEN0028', () => {
   });
 });
 
-describe('PSCI 1.1, DEN0022 chapter 5', () => {
+describe('PSCI 1.3, DEN0022 chapter 5', () => {
   const exit = (reason: string, event?: string, flags?: bigint) =>
     event ? { kind: 'exit', reason, event, flags } : { kind: 'exit', reason };
 
@@ -141,6 +142,21 @@ describe('PSCI 1.1, DEN0022 chapter 5', () => {
     for (const id of [0x84000005, 0x84000007, 0xc400000e, 0x84000050, 0xc4000000, 0x80000001, 0x86000000]) {
       expect(call(0x8400000a, id).x0, id.toString(16)).toBe(MINUS_1);
     }
+  });
+
+  it('SYSTEM_OFF2 hibernates; its features say so', () => {
+    const { call } = bench();
+    const off = exit('system-event', 'shutdown', 1n);
+    expect([call(0x84000015, 0, 0).outcome, call(0xc4000015, 1, 0).outcome]).toEqual([off, off]);
+    expect([call(0xc4000015, 2, 0).x0, call(0xc4000015, 1, 1).x0]).toEqual([error(-2n), error(-2n)]);
+    expect([call(0x8400000a, 0x84000015).x0, call(0x8400000a, 0xc4000015).x0]).toEqual([1n, 1n]);
+  });
+
+  it('version 1.1 can be had, without SYSTEM_OFF2', () => {
+    const power = { mpidrs: [0n], isOn: () => true, start: () => 'already-on' as const, stop: () => {} };
+    const rows = psciFunctions(power, 1)({ has: () => true });
+    expect(rows.some(({ id }) => id === 0x84000015)).toBe(false);
+    expect(rows.some(({ id }) => id === 0xc4000012)).toBe(true);
   });
 
   it('MIGRATE_INFO_TYPE: no Trusted OS', () => {
@@ -253,6 +269,16 @@ describe('KVM vendor services, hypercalls.rst', () => {
     const more: FunctionTable = () => [row(0xc6000002), row(0xc6000003), row(0xc6000004), row(0xc6000040)];
     expect(bench([more]).call(0x86000000).x.slice(0, 4)).toEqual([0x1fn, 0n, 1n, 0n]);
     expect(bench([more], 'smc').call(0x86000000).x0).toBe(3n);
+  });
+
+  it('an unannounced function is there without a feature bit', () => {
+    const time = { wallClock: () => 0n, virtualCounter: () => 0n, physicalCounter: () => 0n };
+    const calls = new CallDispatcher([kvmVendorFunctions(time, [KVM_PTP])]);
+    const x = [0x86000000n];
+    const registers = { get: (n: number) => x[n] ?? 0n, set: (n: number, v: bigint) => x.splice(n, 1, v) };
+    calls.handle({ conduit: 'hvc', vcpu: 0, regs: registers });
+    expect(x[0]).toBe(1n);
+    expect(calls.has(KVM_PTP, 'hvc')).toBe(true);
   });
 
   it('PTP gives wall clock and counter as halves', () => {

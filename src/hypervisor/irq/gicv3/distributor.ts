@@ -22,7 +22,7 @@ const IDENTIFICATION = [0x44, 0, 0, 0, 0x92, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0x
 /** The identification registers that end every 64 KiB frame of a GICv3. */
 export const identification = (offset: number): number => IDENTIFICATION[(offset - 0xffd0) >> 2] ?? 0;
 
-/** Affinity values are Aff3.Aff2.Aff1.Aff0 in 32 bits. */
+/** Affinity values are Aff2.Aff1.Aff0 in 24 bits. */
 export class Distributor {
   /** GICD_CTLR.EnableGrp0 | EnableGrp1, which have the table's group values. */
   groups = 0;
@@ -98,20 +98,16 @@ export class Distributor {
     this.routers.set(state.routers.slice(0, this.routers.length));
   }
 
-  /** Aff0..2 in bits 23:0 and Aff3 in bits 39:32; routing to any vCPU (bit 31) is not implemented, as in KVM. */
+  /** Aff0..2 in bits 23:0. Aff3 (GICD_TYPER.A3V) and routing to any vCPU (bit 31) are not there, as in KVM. */
   private readRouter(offset: number): number {
     const intid = (offset - IROUTER) >> 3;
-    if (intid < 32) return 0;
-    return offset & 4 ? this.routers[intid] >>> 24 : this.routers[intid] & 0xffffff;
+    return intid < 32 || offset & 4 ? 0 : this.routers[intid];
   }
 
   private writeRouter(offset: number, value: number): void {
     const intid = (offset - IROUTER) >> 3;
-    if (intid < 32) return;
-    const old = this.routers[intid];
-    const affinity =
-      offset & 4 ? (old & 0xffffff) | ((value & 0xff) << 24) : (old & 0xff000000) | (value & 0xffffff);
-    this.routers[intid] = affinity;
-    this.table.setRoute(this.table.slot(0, intid), this.affinities.indexOf(affinity >>> 0));
+    if (intid < 32 || offset & 4) return;
+    this.routers[intid] = value & 0xffffff;
+    this.table.setRoute(this.table.slot(0, intid), this.affinities.indexOf(value & 0xffffff));
   }
 }

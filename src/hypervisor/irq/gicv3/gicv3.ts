@@ -26,7 +26,7 @@ export interface GicV3Options {
   /** Shared interrupts, a multiple of 32 from 32 to 960. Default 256. */
   readonly spis?: number;
   readonly lines: CpuLines;
-  /** Aff3.Aff2.Aff1.Aff0 of each vCPU in 32 bits; default affinityOf. */
+  /** Aff2.Aff1.Aff0 of each vCPU in 24 bits; default affinityOf. */
   readonly affinities?: readonly number[];
   /** Guest-physical memory, for the tables of LPIs and the ITS; without it there are neither. */
   readonly memory?: MemoryPort;
