@@ -18,6 +18,7 @@ import {
   type GuestMemory,
   type MakeFace,
   MEMORY_BYTES,
+  SplitRing,
   type TransportFace,
   testEnv,
 } from './guest.ts';
@@ -155,24 +156,32 @@ function scribble(
     memory.view.setUint32(0x8000 + 4 * i, word, true);
     memory.view.setUint32(0xa000 + 4 * i, word, true);
   });
-  // Mostly plausible links, so that chains get past the first check.
+  // Mostly plausible links and flags, so that chains get past the first check.
   for (let i = 0; i < ring.size; i++) {
     const descriptor = ring.descriptors + 16 * i;
     memory.view.setUint32(descriptor + 4, 0, true);
-    memory.view.setUint16(descriptor + 12, content[i] & 7, true);
-    memory.view.setUint16(descriptor + 14, content[i + 16] % 18, true);
-    memory.view.setUint16(ring.available + 4 + 2 * i, content[i + 32] % 17, true);
+    if (ring instanceof SplitRing) {
+      memory.view.setUint16(descriptor + 12, content[i] & 7, true);
+      memory.view.setUint16(descriptor + 14, content[i + 16] % 18, true);
+      memory.view.setUint16(ring.available + 4 + 2 * i, content[i + 32] % 17, true);
+    } else memory.view.setUint16(descriptor + 14, (content[i] & 7) | (i < available ? 0x80 : 0x8000), true);
   }
-  memory.view.setUint16(ring.available + 2, available, true);
+  if (ring instanceof SplitRing) memory.view.setUint16(ring.available + 2, available, true);
+  else memory.view.setUint32(ring.driver, content[0], true);
 }
 
-describe.each(devices)('%s with random ring contents', (_, make) => {
+const formats = devices.flatMap(([name, make]) =>
+  [false, true].map((packed) => [name, packed ? 'packed' : 'split', make, packed] as const),
+);
+
+describe.each(formats)('%s with random contents of %s rings', (_name, _format, make, packed) => {
   it('never throws nor runs away', () => {
     const [, makeFace] = faces[0];
     fc.assert(
       fc.property(words, fc.boolean(), fc.nat(20), (content, eventIdx, available) => {
         const quiet = (env: DeviceEnv) => make({ ...env, defer: () => {} });
-        const rig = bringUp(makeFace, quiet, { without: eventIdx ? 0n : F_EVENT_IDX });
+        const without = eventIdx ? 0n : F_EVENT_IDX;
+        const rig = bringUp(makeFace, quiet, { without, transport: { packed } });
         for (const ring of rig.rings) scribble(rig.memory, ring, content, available);
         rig.memory.accesses = 0;
         for (let turn = 0; turn < 2; turn++) rig.rings.forEach((_ring, queue) => void rig.face.notify(queue));

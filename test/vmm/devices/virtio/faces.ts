@@ -7,4 +7,5 @@ export const faces: [string, MakeFace][] = [
   ['virtio-mmio', (device, options) => new MmioFace(device, options)],
   ['virtio-pci with MSI-X', (device, options) => new PciFace(device, options, true)],
   ['virtio-pci with INTx', (device, options) => new PciFace(device, options, false)],
+  ['virtio-mmio with packed rings', (device, options) => new MmioFace(device, { ...options, packed: true })],
 ];

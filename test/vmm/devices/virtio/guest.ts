@@ -5,7 +5,7 @@ import type { MemoryPort, Refusal } from '../../../../src/hypervisor/index.ts';
 import type { Log } from '../../../../src/lib/index.ts';
 import type { AccessSize } from '../../../../src/vmm/devices/device.ts';
 import type { DeviceEnv, VirtioDevice } from '../../../../src/vmm/devices/virtio/device.ts';
-import { STATUS } from '../../../../src/vmm/devices/virtio/features.ts';
+import { F_RING_PACKED, STATUS } from '../../../../src/vmm/devices/virtio/features.ts';
 import type { TransportOptions } from '../../../../src/vmm/devices/virtio/transport/core.ts';
 import { MMIO, VirtioMmio } from '../../../../src/vmm/devices/virtio/transport/mmio.ts';
 
@@ -66,6 +66,7 @@ export class MmioFace implements TransportFace {
   readonly kind = 'mmio';
   readonly mmio: VirtioMmio;
   level = false;
+  private readonly options: TransportOptions;
 
   constructor(device: VirtioDevice, options: TransportOptions = {}) {
     const irq = {
@@ -73,6 +74,7 @@ export class MmioFace implements TransportFace {
         this.level = level;
       },
     };
+    this.options = options;
     this.mmio = new VirtioMmio(device, irq, options);
   }
 
@@ -125,7 +127,7 @@ export class MmioFace implements TransportFace {
   }
 
   restored(device: VirtioDevice, state: unknown): TransportFace {
-    const face = new MmioFace(device);
+    const face = new MmioFace(device, this.options);
     face.mmio.restore(state as ReturnType<VirtioMmio['save']>);
     return face;
   }
@@ -141,8 +143,24 @@ const NEXT = 1;
 const WRITE = 2;
 const INDIRECT = 4;
 
+/** The driver's side of a queue, whatever its format. */
+export interface DriverRing {
+  readonly size: number;
+  /** The three areas, as a transport is told them. */
+  readonly descriptors: number;
+  readonly driver: number;
+  readonly device: number;
+  readonly end: number;
+  /** Makes a chain available, through an indirect table at `table` where given; returns its id. */
+  add(buffers: readonly Segment[], table?: number): number;
+  /** Used elements that have not been taken yet. */
+  take(): { head: number; length: number }[];
+  /** Asks for an interrupt when chain (split) or slot (packed) number `index` has been used. */
+  setUsedEvent(index: number): void;
+}
+
 /** The driver's side of a split ring at `base`: descriptors, then available ring, then used ring. */
-export class DriverRing {
+export class SplitRing implements DriverRing {
   readonly size: number;
   readonly descriptors: number;
   readonly available: number;
@@ -161,11 +179,18 @@ export class DriverRing {
     memory.bytes.fill(0, base, this.used + 6 + 8 * size);
   }
 
+  get driver(): number {
+    return this.available;
+  }
+
+  get device(): number {
+    return this.used;
+  }
+
   get end(): number {
     return this.used + 6 + 8 * this.size;
   }
 
-  /** Makes a chain available, through an indirect table at `table` where given; returns its head. */
   add(buffers: readonly Segment[], table?: number): number {
     const head = this.nextDescriptor;
     if (table === undefined) this.writeDirect(buffers);
@@ -195,7 +220,6 @@ export class DriverRing {
     return this.memory.view.getUint16(this.used + 4 + 8 * this.size, true);
   }
 
-  /** Used elements that have not been taken yet. */
   take(): { head: number; length: number }[] {
     const taken: { head: number; length: number }[] = [];
     const index = this.memory.view.getUint16(this.used + 2, true);
@@ -227,6 +251,93 @@ export class DriverRing {
   private descriptor(at: number, buffer: Segment, next: number | undefined): void {
     const flags = (buffer.write ? WRITE : 0) | (next === undefined ? 0 : NEXT);
     this.raw(at, buffer.address, buffer.length, flags, next ?? 0);
+  }
+}
+
+const AVAIL = 1 << 7;
+const USED = 1 << 15;
+
+/** The driver's side of a packed ring at `base`; ids are positions of first slots (virtio 1.3, 2.8). */
+export class PackedRing implements DriverRing {
+  readonly size: number;
+  readonly descriptors: number;
+  readonly driver: number;
+  readonly device: number;
+  readonly end: number;
+  private readonly memory: GuestMemory;
+  private readonly slots = new Map<number, number>();
+  private next = 0;
+  private wrap = true;
+  private nextUsed = 0;
+  private usedWrap = true;
+
+  constructor(memory: GuestMemory, base: number, size: number) {
+    this.memory = memory;
+    this.size = size;
+    this.descriptors = base;
+    this.driver = base + 16 * size;
+    this.device = this.driver + 4;
+    this.end = this.device + 4;
+    memory.bytes.fill(0, base, this.end);
+  }
+
+  add(buffers: readonly Segment[], table?: number): number {
+    const id = this.next;
+    if (table === undefined) {
+      buffers.forEach((buffer, i) => {
+        const flags = (buffer.write ? WRITE : 0) | (i + 1 < buffers.length ? NEXT : 0);
+        this.slot(buffer.address, buffer.length, id, flags);
+      });
+      this.slots.set(id, buffers.length);
+    } else {
+      buffers.forEach((buffer, i) => {
+        this.write(table + 16 * i, buffer.address, buffer.length, 0, buffer.write ? WRITE : 0);
+      });
+      this.slot(table, 16 * buffers.length, id, INDIRECT);
+      this.slots.set(id, 1);
+    }
+    return id;
+  }
+
+  take(): { head: number; length: number }[] {
+    const taken: { head: number; length: number }[] = [];
+    for (;;) {
+      const at = this.descriptors + 16 * this.nextUsed;
+      const flags = this.memory.view.getUint16(at + 14, true);
+      if (((flags & AVAIL) !== 0) !== this.usedWrap || ((flags & USED) !== 0) !== this.usedWrap) return taken;
+      const id = this.memory.view.getUint16(at + 12, true);
+      const slots = this.slots.get(id);
+      if (slots === undefined) throw new Error(`the device used chain ${id}, which it was not given`);
+      this.slots.delete(id);
+      taken.push({ head: id, length: this.memory.view.getUint32(at + 8, true) });
+      this.nextUsed += slots;
+      if (this.nextUsed >= this.size) {
+        this.nextUsed -= this.size;
+        this.usedWrap = !this.usedWrap;
+      }
+    }
+  }
+
+  setUsedEvent(index: number): void {
+    const wrap = Math.floor(index / this.size) % 2 === 0 ? 0x8000 : 0;
+    this.memory.view.setUint16(this.driver, (index % this.size) | wrap, true);
+    this.memory.view.setUint16(this.driver + 2, 2, true);
+  }
+
+  /** Writes the next slot, whatever it says, with the bits that make it available. */
+  slot(address: number, length: number, id: number, flags: number): void {
+    this.write(this.descriptors + 16 * this.next, address, length, id, flags | (this.wrap ? AVAIL : USED));
+    this.next++;
+    if (this.next < this.size) return;
+    this.next = 0;
+    this.wrap = !this.wrap;
+  }
+
+  private write(at: number, address: number, length: number, id: number, flags: number): void {
+    this.memory.view.setBigUint64(at, BigInt(address), true);
+    this.memory.view.setUint32(at + 8, length, true);
+    this.memory.view.setUint16(at + 12, id, true);
+    this.memory.view.setUint16(at + 14, flags, true);
   }
 }
 
@@ -285,11 +396,13 @@ export function start(
   face.setStatus(STATUS.ACKNOWLEDGE | STATUS.DRIVER);
   face.accept(face.offered() & ~(options.without ?? 0n));
   face.setStatus(STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FEATURES_OK);
+  const packed = (face.offered() & F_RING_PACKED) !== 0n;
   let base = RING_BASE;
   const rings = device.queueSizes.map((_, queue) => {
-    const ring = new DriverRing(memory, base, options.ringSize ?? Math.min(face.queueSizeMax(queue), 16));
+    const size = options.ringSize ?? Math.min(face.queueSizeMax(queue), 16);
+    const ring = packed ? new PackedRing(memory, base, size) : new SplitRing(memory, base, size);
     base = (ring.end + 15) & ~15;
-    face.setQueue(queue, ring.size, ring.descriptors, ring.available, ring.used);
+    face.setQueue(queue, ring.size, ring.descriptors, ring.driver, ring.device);
     return ring;
   });
   face.setStatus(STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FEATURES_OK | STATUS.DRIVER_OK);

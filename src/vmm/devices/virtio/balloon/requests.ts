@@ -2,8 +2,8 @@
 // the DMA address space of the device; what happens to a page is its backend's business.
 
 import { type Gpa, gpa, PAGE_SIZE } from '../../../../lib/index.ts';
-import { ADDRESS_LIMIT, type Chain } from '../queue/chain.ts';
-import { type SavedChain, saveChain, serve, type Virtqueue } from '../queue/queue.ts';
+import { ADDRESS_LIMIT, type Chain, type SavedChain } from '../queue/chain.ts';
+import { serve, type Virtqueue } from '../queue/queue.ts';
 import type { RefusalLog } from '../refusals.ts';
 
 /** What the host does with pages; each call is advice, and may be refused silently (pinned or private pages). */
@@ -61,7 +61,7 @@ export class BalloonQueues {
   }
 
   save(): SavedChain | undefined {
-    return this.held && saveChain(this.held);
+    return this.held?.save();
   }
 
   restore(held: SavedChain): void {

@@ -1,7 +1,7 @@
 // Lifecycle and saved state of the balloon device.
 
 import type { SavedState } from '../device.ts';
-import type { SavedChain } from '../queue/queue.ts';
+import type { SavedChain } from '../queue/chain.ts';
 import type { BalloonQueues } from './requests.ts';
 
 export type BalloonState =

@@ -3,8 +3,8 @@
 // time and in order, so one buffer is enough.
 
 import type { Log } from '../../../../lib/index.ts';
-import type { Chain } from '../queue/chain.ts';
-import { type SavedChain, saveChain, serve, type Virtqueue } from '../queue/queue.ts';
+import type { Chain, SavedChain } from '../queue/chain.ts';
+import { serve, type Virtqueue } from '../queue/queue.ts';
 import type { RefusalLog } from '../refusals.ts';
 import type { BlockBackend } from './backend.ts';
 
@@ -69,12 +69,11 @@ export class BlockRequests {
   }
 
   save(): SavedChain | undefined {
-    return this.inFlight && saveChain(this.inFlight);
+    return this.inFlight?.save();
   }
 
   resume(saved: SavedChain): void {
-    const chain = this.queue.reopen(saved);
-    if (!chain || !this.handle(chain)) return;
+    if (!this.handle(this.queue.reopen(saved))) return;
     this.queue.publish();
     this.serve();
   }

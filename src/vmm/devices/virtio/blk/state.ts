@@ -1,7 +1,7 @@
 // Lifecycle and saved state of the block device.
 
 import type { SavedState } from '../device.ts';
-import type { SavedChain } from '../queue/queue.ts';
+import type { SavedChain } from '../queue/chain.ts';
 import type { BlockRequests } from './requests.ts';
 
 export type BlkState =

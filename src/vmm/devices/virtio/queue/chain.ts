@@ -6,6 +6,18 @@ import type { MemoryPort, Refusal } from '../../../../hypervisor/index.ts';
 /** Addresses above this cannot be memory here; keeping them away from ports keeps all arithmetic exact. */
 export const ADDRESS_LIMIT = 2 ** 52;
 
+/** A request in flight at the time of a save. */
+export interface SavedChain {
+  readonly head: number;
+  readonly id: number;
+  readonly slots: number;
+  readonly buffers: readonly {
+    readonly address: number;
+    readonly length: number;
+    readonly writable: boolean;
+  }[];
+}
+
 export class Chain {
   /** Identifies the chain to its queue: the head's descriptor index (split) or ring position (packed). */
   head = 0;
@@ -24,6 +36,23 @@ export class Chain {
 
   constructor(dma: MemoryPort) {
     this.dma = dma;
+  }
+
+  /** The chain with its buffers, as they were when it was popped: the ring may look different by now. */
+  save(): SavedChain {
+    const buffers = Array.from({ length: this.count }, (_, i) => ({
+      address: this.addresses[i],
+      length: this.lengths[i],
+      writable: i >= this.readableCount,
+    }));
+    return { head: this.head, id: this.id, slots: this.slots, buffers };
+  }
+
+  restore(saved: SavedChain): void {
+    this.clear(saved.head);
+    this.id = saved.id;
+    this.slots = saved.slots;
+    for (const { address, length, writable } of saved.buffers) this.append(address, length, writable);
   }
 
   /** For the queue: forgets all buffers. */

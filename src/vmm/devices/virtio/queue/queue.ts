@@ -3,7 +3,7 @@
 // broken queue yields nothing more until reset.
 
 import type { MemoryPort } from '../../../../hypervisor/index.ts';
-import type { Chain } from './chain.ts';
+import type { Chain, SavedChain } from './chain.ts';
 
 /** Where a queue's three areas are, as the driver wrote them, and how many entries it has. */
 export interface QueueLayout {
@@ -40,13 +40,6 @@ export interface SavedQueue {
   readonly backlog: boolean;
 }
 
-/** A request in flight at the time of a save; reopen() finds its buffers again. */
-export interface SavedChain {
-  readonly head: number;
-  readonly id: number;
-  readonly slots: number;
-}
-
 export interface Virtqueue {
   readonly index: number;
   readonly size: number;
@@ -68,14 +61,9 @@ export interface Virtqueue {
   close(): void;
   save(): SavedQueue;
   restore(state: SavedQueue): void;
-  reopen(saved: SavedChain): Chain | undefined;
+  /** A chain that was in flight when the queue was saved. */
+  reopen(saved: SavedChain): Chain;
 }
-
-export const saveChain = (chain: Chain): SavedChain => ({
-  head: chain.head,
-  id: chain.id,
-  slots: chain.slots,
-});
 
 // A driver on another thread may add chains as fast as they are served, and a hostile one may lay its used ring over
 // its available ring, so that each completion makes a new chain; so a turn ends after this many rings' worth.

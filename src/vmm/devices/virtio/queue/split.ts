@@ -3,14 +3,14 @@
 // be hostile: heads and links are bounded by the ring, chains by its size, tables by MAX_TABLE.
 
 import type { Refusal } from '../../../../hypervisor/index.ts';
-import { ADDRESS_LIMIT, Chain } from './chain.ts';
-import type { QueueHost, QueueLayout, SavedChain, SavedQueue, Virtqueue } from './queue.ts';
+import { ADDRESS_LIMIT, Chain, type SavedChain } from './chain.ts';
+import type { QueueHost, QueueLayout, SavedQueue, Virtqueue } from './queue.ts';
 
-const DESC_NEXT = 1;
-const DESC_WRITE = 2;
-const DESC_INDIRECT = 4;
+export const DESC_NEXT = 1;
+export const DESC_WRITE = 2;
+export const DESC_INDIRECT = 4;
 const AVAIL_NO_INTERRUPT = 1;
-const DESC_BYTES = 16;
+export const DESC_BYTES = 16;
 /** Linux fills tables longer than the ring when it may use indirect descriptors; QEMU's limit is the same. */
 export const MAX_TABLE = 1024;
 
@@ -118,8 +118,10 @@ export class SplitQueue implements Virtqueue {
     if (state.backlog) this.yieldTurn();
   }
 
-  reopen(saved: SavedChain): Chain | undefined {
-    return this.dead ? undefined : this.walk(saved.head);
+  reopen(saved: SavedChain): Chain {
+    const chain = new Chain(this.host.dma);
+    chain.restore(saved);
+    return chain;
   }
 
   private hasAvailable(): boolean {
@@ -223,8 +225,10 @@ export class SplitQueue implements Virtqueue {
   }
 }
 
-const describe = (area: string, refusal: Refusal): string =>
+/** Why a ring could not be reached, for people. */
+export const describe = (area: string, refusal: Refusal): string =>
   `${area}: rule '${refusal.rule}' refused 0x${refusal.address.toString(16)}: ${refusal.reason}`;
 
-const address64 = (view: DataView, at: number): number =>
+/** An address as the driver wrote it; inexact above 2^53, which is above all memory. */
+export const address64 = (view: DataView, at: number): number =>
   view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);

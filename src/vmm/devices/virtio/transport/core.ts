@@ -9,11 +9,13 @@ import {
   type AccessPlatform,
   F_EVENT_IDX,
   F_INDIRECT_DESC,
+  F_RING_PACKED,
   refuseFeatures,
   STATUS,
   transportFeatures,
 } from '../features.ts';
 import { ADDRESS_LIMIT } from '../queue/chain.ts';
+import { PackedQueue } from '../queue/packed.ts';
 import type { QueueHost, QueueLayout, SavedQueue, Virtqueue } from '../queue/queue.ts';
 import { SplitQueue } from '../queue/split.ts';
 
@@ -34,6 +36,8 @@ export type QueueAddress = Exclude<keyof QueueRegisters, 'size' | 'enabled'>;
 export interface TransportOptions {
   /** Default: 'offered'. */
   readonly accessPlatform?: AccessPlatform;
+  /** Offers packed rings; Linux takes them wherever they are offered. Default: false. */
+  readonly packed?: boolean;
 }
 
 /** How this transport tells the driver something. */
@@ -80,7 +84,7 @@ export class VirtioCore {
     this.dma = dma;
     this.signals = signals;
     this.accessPlatform = options.accessPlatform ?? 'offered';
-    this.offered = device.features | transportFeatures(this.accessPlatform, false);
+    this.offered = device.features | transportFeatures(this.accessPlatform, options.packed ?? false);
     this.registers = device.queueSizes.map(freshRegisters);
   }
 
@@ -243,16 +247,17 @@ export class VirtioCore {
       ringAgain: (queue) => this.ringAgain(queue),
       failed: (queue, reason) => this.needsReset(`queue ${queue}: ${reason}`),
     };
+    const packed = (this.driverFeatures & F_RING_PACKED) !== 0n;
     const broken: string[] = [];
     this.queues = this.registers.map((registers, index) => {
       if (!registers.enabled) return undefined;
       const layout = layoutOf(index, registers);
-      const problem = badLayout(layout, this.device.queueSizes[index]);
+      const problem = badLayout(layout, this.device.queueSizes[index], packed);
       if (problem) {
         broken.push(`queue ${index}: ${problem}`);
         return undefined;
       }
-      const queue = new SplitQueue(layout, host);
+      const queue = packed ? new PackedQueue(layout, host) : new SplitQueue(layout, host);
       const ring = saved?.queues[index].ring;
       if (ring) queue.restore(ring);
       return queue;
@@ -329,12 +334,16 @@ const layoutOf = (index: number, registers: QueueRegisters): QueueLayout => ({
   device: registers.deviceHigh * 2 ** 32 + registers.deviceLow,
 });
 
-/** What is wrong with a split ring's placement (virtio 1.3, 2.7: sizes and alignments), if anything. */
-function badLayout(layout: QueueLayout, sizeMax: number): string | undefined {
+/** What is wrong with a ring's placement (virtio 1.3, 2.7 and 2.8.10: sizes and alignments), if anything. */
+function badLayout(layout: QueueLayout, sizeMax: number, packed: boolean): string | undefined {
   const { size, descriptors, driver, device } = layout;
-  if (size === 0 || size > sizeMax || (size & (size - 1)) !== 0) return `size ${size} (at most ${sizeMax})`;
-  if (descriptors % 16 !== 0 || driver % 2 !== 0 || device % 4 !== 0) return 'a misaligned area';
-  if (Math.max(descriptors + 16 * size, driver + 6 + 2 * size, device + 6 + 8 * size) > ADDRESS_LIMIT)
+  const oddSize = !packed && (size & (size - 1)) !== 0;
+  if (size === 0 || size > sizeMax || oddSize) return `size ${size} (at most ${sizeMax})`;
+  if (descriptors % 16 !== 0 || driver % (packed ? 4 : 2) !== 0 || device % 4 !== 0)
+    return 'a misaligned area';
+  const driverEnd = driver + (packed ? 4 : 6 + 2 * size);
+  const deviceEnd = device + (packed ? 4 : 6 + 8 * size);
+  if (Math.max(descriptors + 16 * size, driverEnd, deviceEnd) > ADDRESS_LIMIT)
     return 'an area above all memory';
   return undefined;
 }
