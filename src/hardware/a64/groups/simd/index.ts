@@ -28,6 +28,9 @@ import { threeDifferentRows } from './three-different.ts';
 import { threeSameRows } from './three-same.ts';
 import { twoRegisterRows } from './two-register.ts';
 
+export { bytes, replicated } from './lanes.ts';
+export { SECTION } from './rows.ts';
+
 export const advancedSimd: readonly Row[] = rows({ simd: true }, [
   ...structureRows,
   ...threeSameRows,
