@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { GicV3State } from '../../../src/hypervisor/irq/index.ts';
 import {
   type Bench,
   bench,
@@ -479,6 +480,26 @@ describe('ITS saved state', () => {
     expect(b.gic.send(8, TRANSLATER, 3)).toBe(true);
     expect(b.icc(1).read(IAR1)).toBe(8195n);
     expect(b.icc(0).read(IAR1)).toBe(9000n);
+  });
+
+  it.each<[string, (state: GicV3State) => void]>([
+    ['an LPI twice', (s) => s.lpis?.lpis.push([8195, 0, 1])],
+    ['an LPI that is none', (s) => s.lpis?.lpis.push([40, 0, 1])],
+    ['an LPI pending at nobody', (s) => s.lpis?.lpis.push([9999, 0, 2])],
+    ['a collection of nobody', (s) => s.its?.mappings.collections.push([5, 2])],
+    [
+      'a table at no address',
+      (s) => s.its?.mappings.devices.push({ id: 1, itt: -8, eventBits: 1, events: [] }),
+    ],
+    ['an interrupt routed to nobody', (s) => s.interrupts.route.fill(2)],
+  ])('%s in a state is EINVAL', (_, spoil) => {
+    const b = mapped();
+    b.msi(8, 3);
+    const before = b.gic.save();
+    const state = structuredClone(before);
+    spoil(state);
+    expect(() => b.gic.restore(state)).toThrow('EINVAL');
+    expect(b.gic.save()).toEqual(before);
   });
 
   it('a GIC without an ITS takes no state with one', () => {

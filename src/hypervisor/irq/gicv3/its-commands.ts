@@ -169,6 +169,23 @@ export class ItsMappings {
     return { devices, collections: Array.from(this.collections) };
   }
 
+  /** Whether every number is one that a guest could have brought about. */
+  valid(state: ItsMappingsState): boolean {
+    const isId = (n: number) => Number.isInteger(n) && n >= 0 && n < 2 ** ID_BITS;
+    const devices = state.devices.every(
+      ({ id, itt, eventBits, events }) =>
+        isId(id) &&
+        Number.isInteger(itt) && itt >= 0 &&
+        itt < 2 ** 52 &&
+        isId(eventBits) &&
+        events.every((event) => event.every(isId)),
+    );
+    return (
+      devices && state.collections.every(([icid, vcpu]) => isId(icid) && isId(vcpu) && vcpu < this.vcpus)
+    );
+  }
+
+  /** `state` is valid(). */
   restore(state: ItsMappingsState): void {
     this.forgetDevices();
     this.forgetCollections();
@@ -177,7 +194,7 @@ export class ItsMappings {
       this.devices.set(id, { itt, eventBits, events: map });
       this.events += map.size;
     }
-    for (const [icid, vcpu] of state.collections) if (vcpu < this.vcpus) this.collections.set(icid, vcpu);
+    for (const [icid, vcpu] of state.collections) this.collections.set(icid, vcpu);
   }
 
   /** Bits 50:16 of a doubleword; processor numbers, as GITS_TYPER.PTA is 0. */

@@ -146,8 +146,10 @@ export class Its {
     };
   }
 
+  /** Throws EINVAL where the state cannot be of an ITS with these vCPUs. */
   check(state: ItsState | null): void {
-    if (state?.tables.length !== 2) throw new Errno('EINVAL', 'ITS state of another machine');
+    if (state?.tables.length !== 2 || !this.mappings.valid(state.mappings))
+      throw new Errno('EINVAL', 'ITS state of another machine');
   }
 
   restore(state: ItsState): void {

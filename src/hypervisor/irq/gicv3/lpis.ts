@@ -165,8 +165,10 @@ export class Lpis {
     const vcpus = this.heaps.length;
     const shape = state?.enabled.length === vcpus && state.pendingBases.length === vcpus;
     const exists = ([intid, , vcpu]: [number, number, number]) =>
-      intid >= FIRST_LPI && intid < END_LPI && vcpu >= NOWHERE && vcpu < vcpus;
-    if (!shape || !state.lpis.every(exists)) throw new Errno('EINVAL', 'LPI state of another machine');
+      Number.isInteger(intid) && intid >= FIRST_LPI && intid < END_LPI && vcpu >= NOWHERE && vcpu < vcpus;
+    const once = new Set(state?.lpis.map(([intid]) => intid)).size === state?.lpis.length;
+    if (!shape || !once || !state.lpis.every(exists))
+      throw new Errno('EINVAL', 'LPI state of another machine');
   }
 
   restore(state: LpisState): void {
