@@ -106,6 +106,12 @@ describe('calling convention, DEN0028', () => {
     expect(() => bench([again])).toThrow('MINE and PSCI_VERSION');
   });
 
+  it('every listed function is a fast call with a name of its own', () => {
+    const rows = bench().calls.list();
+    expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length);
+    for (const { id, name } of rows) expect(id >>> 31, name).toBe(1);
+  });
+
   it('version 1.1; no workaround is required, and there is no SoC id nor stolen time', () => {
     const { call } = bench();
     expect(call(0x80000000).x0).toBe(0x10001n);

@@ -410,6 +410,13 @@ describe('GICv3 saved state', () => {
     expect(b.icc(1).read(IAR1)).toBe(33n);
   });
 
+  it('restoring drives every line, also those that did not change', () => {
+    const a = enabledBench();
+    const before = a.edges;
+    a.gic.restore(a.gic.save());
+    expect(a.edges - before).toBe(2);
+  });
+
   it('reset takes everything back, wires included', () => {
     const fresh = bench().gic.save();
     const b = enabledBench();

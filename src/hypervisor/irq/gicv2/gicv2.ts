@@ -41,6 +41,7 @@ export interface GicV2State {
 const GROUP1_PENDING = 1022;
 const IRQ = 1;
 const FIQ = 2;
+const UNKNOWN = 4;
 
 export class GicV2 implements InterruptController<GicV2State>, CpuRegistersActions {
   readonly windows: readonly RegisterWindow[];
@@ -130,6 +131,8 @@ export class GicV2 implements InterruptController<GicV2State>, CpuRegistersActio
     this.table.check(state.interrupts);
     this.distributor.restore(state.distributor);
     this.registers.restore(state.cpus);
+    // Whatever the vCPUs believe of their lines, they are told.
+    this.driven.fill(UNKNOWN);
     this.table.restore(state.interrupts);
   }
 

@@ -47,6 +47,7 @@ export interface GicV3State {
 
 const IRQ = 1;
 const FIQ = 2;
+const UNKNOWN = 4;
 
 export class GicV3 implements InterruptController<GicV3State>, CpuInterfaceActions {
   readonly windows: readonly RegisterWindow[];
@@ -156,6 +157,8 @@ export class GicV3 implements InterruptController<GicV3State>, CpuInterfaceActio
     for (const [vcpu, cpu] of this.cpus.entries()) cpu.restore(state.cpus[vcpu]);
     if (state.lpis) this.lpis?.restore(state.lpis);
     if (state.its) this.its?.restore(state.its);
+    // Whatever the vCPUs believe of their lines, they are told.
+    this.driven.fill(UNKNOWN);
     this.table.restore(state.interrupts);
   }
 

@@ -175,7 +175,8 @@ export class ItsMappings {
     const devices = state.devices.every(
       ({ id, itt, eventBits, events }) =>
         isId(id) &&
-        Number.isInteger(itt) && itt >= 0 &&
+        Number.isInteger(itt) &&
+        itt >= 0 &&
         itt < 2 ** 52 &&
         isId(eventBits) &&
         events.every((event) => event.every(isId)),
