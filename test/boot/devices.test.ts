@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Guest, type GuestOptions, onQemu, startGuest } from './drive.ts';
-import { small } from './kernels.ts';
+import { anyLinux } from './kernels.ts';
 
 const LIMIT = 300_000;
-const files = await small();
+const files = await anyLinux();
 const SBIN = { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` };
 const hasExt4Tools = spawnSync('mke2fs', ['-V'], { env: SBIN }).status === 0;
 
@@ -35,7 +35,7 @@ function disk(name: string, mebibytes: number): string {
   return file;
 }
 
-describe.skipIf(!files)('small 7.2: devices', () => {
+describe.skipIf(!files)('Linux: devices', () => {
   it.skipIf(!hasExt4Tools)(
     'keeps 64 MiB on ext4 over a remount, and fsck is content',
     { timeout: LIMIT },
@@ -94,7 +94,7 @@ describe.skipIf(!files)('small 7.2: devices', () => {
   it.skipIf(onQemu)('reboots, and powers off the second time', { timeout: LIMIT }, async () => {
     const shell = await boot();
     shell.type('reboot\r');
-    await shell.until(/Linux 7\.2\S* on 1 CPU/);
+    await shell.until(/Linux \S+ on 1 CPU/);
     await shell.prompt();
     shell.type('poweroff\r');
     expect((await shell.ended()).status).toBe(0);

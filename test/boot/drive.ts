@@ -2,7 +2,9 @@
 // the reference emulator, so that a step that fails tells whose fault it is.
 
 import { spawn } from 'node:child_process';
-import { Machine, type MachineOptions } from '../../src/vmm/index.ts';
+import { silentLog } from '../../src/lib/index.ts';
+import { streamNet } from '../../src/vmm/devices/virtio/node.ts';
+import { Machine, type MachineOptions, VirtioNet } from '../../src/vmm/index.ts';
 
 export interface GuestOptions {
   readonly kernel: string;
@@ -13,6 +15,8 @@ export interface GuestOptions {
   readonly gic?: 2 | 3;
   /** Raw disk images. */
   readonly drives?: readonly string[];
+  /** A stream socket with a network behind it. */
+  readonly netSocket?: string;
   readonly clock?: 'virtual' | 'host';
   readonly more?: Partial<MachineOptions>;
 }
@@ -131,8 +135,12 @@ async function machine(options: GuestOptions): Promise<Backend> {
     gic = 3,
     drives = [],
     clock = 'virtual',
+    netSocket,
   } = options;
+  const backend =
+    netSocket === undefined ? undefined : streamNet({ address: { path: netSocket }, log: silentLog });
   const made = await Machine.create({
+    ...(backend && { virtio: [{ create: (env) => new VirtioNet({ backend }, env) }] }),
     ...{ kernel, append, memory, smp, gic, clock, drives: drives.map((source) => ({ source })) },
     ...(initrd === undefined ? {} : { initrd }),
     ...options.more,
@@ -148,6 +156,7 @@ async function machine(options: GuestOptions): Promise<Backend> {
     ended: made.run().then(({ status, message }) => {
       const { instructions } = made.stats();
       made.dispose();
+      backend?.dispose();
       return { status, message, instructions };
     }),
     kill: () => made.dispose(),
@@ -172,6 +181,10 @@ function qemu(options: GuestOptions): Backend {
       'stdio',
     ],
     ...['-m', memory, '-smp', String(smp), '-kernel', kernel, '-append', append, '-no-reboot'],
+    ...(options.netSocket === undefined
+      ? []
+      : ['-netdev', `stream,id=net,server=off,addr.type=unix,addr.path=${options.netSocket}`]),
+    ...(options.netSocket === undefined ? [] : ['-device', 'virtio-net-pci,netdev=net']),
     ...['-device', 'virtio-rng-pci', ...(initrd === undefined ? [] : ['-initrd', initrd]), ...disks],
   ]);
   return {

@@ -37,6 +37,11 @@ export async function small(): Promise<BootFiles | undefined> {
   return undefined;
 }
 
+/** Whatever Linux is here, the quickest first: for tests of devices rather than of kernels. */
+export async function anyLinux(): Promise<BootFiles | undefined> {
+  return (await small()) ?? (await pulled('debian-13')) ?? (await pulled('debian-12'));
+}
+
 let made: string | undefined;
 
 function initramfs(busybox: string): string {

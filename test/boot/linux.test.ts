@@ -22,7 +22,7 @@ const KERNELS: readonly Omit<Row, 'smp' | 'gic' | 'quick'>[] = [
   { name: 'debian-13-16k', files: () => pulled('debian-13-16k'), release: /^6\.12\..*16k$/ },
 ];
 
-const QUICK = new Set(['small 7.2/1/3', 'small 7.2/4/3', 'small 7.2/1/2', 'debian-13/1/3']);
+const QUICK = new Set(['small 7.2/1/3', 'small 7.2/4/3', 'small 7.2/1/2', 'debian-13/1/3', 'debian-12/4/2']);
 
 const ROWS: readonly Row[] = KERNELS.flatMap((kernel) =>
   (
