@@ -59,7 +59,7 @@ export class CpuInterface {
     return active === 0 ? IDLE_PRIORITY : (31 - Math.clz32(active & -active)) << 3;
   }
 
-  /** The pending interrupt is signalled: unmasked and able to preempt what runs (IHI0069 4.8.6). */
+  /** The pending interrupt is signalled: unmasked and able to preempt what runs (IHI0069 4.8). */
   signals(): boolean {
     if (this.pendingIntid === SPURIOUS || this.pendingPriority >= this.priorityMask) return false;
     const running = this.runningPriority();
@@ -101,7 +101,7 @@ export class CpuInterface {
     this.bpr1 = Math.max(value & 7, MIN_BPR1);
   }
 
-  /** What a read of BPR1 gives: with CBPR, BPR0 + 1 saturated (IHI0069 4.8.7). */
+  /** What a read of BPR1 gives: with CBPR, BPR0 + 1 saturated (IHI0069 4.8). */
   visibleBpr1(): number {
     return this.commonBinaryPoint ? Math.min(this.bpr0 + 1, 7) : this.bpr1;
   }
@@ -123,7 +123,7 @@ export class CpuInterface {
     this.active1 = state.active1 | 0;
   }
 
-  /** BPR0 = n takes bits 7:n+1 as group priority, BPR1 = n takes bits 7:n (IHI0069 4.8.5, Non-secure view). */
+  /** BPR0 = n takes bits 7:n+1 as group priority, BPR1 = n takes bits 7:n (IHI0069 4.8, Non-secure view). */
   private groupPriorityMask(group: number): number {
     const shift = group === GROUP0 || this.commonBinaryPoint ? this.bpr0 + 1 : this.bpr1;
     return (0xff << shift) & 0xff;

@@ -415,6 +415,27 @@ describe('malformed ITS queues', () => {
     expect(b.msi(8, 3)).toBe(true);
   });
 
+  it('an ignored command and a stalled queue are logged', () => {
+    const said: string[] = [];
+    const b = bench({
+      memory: new TestMemory(),
+      log: (level, source, message) => said.push(`${level} ${source} ${message}`),
+    });
+    b.write(GITS + 0x100, VALID, 8);
+    b.write(GITS + 0x108, VALID, 8);
+    b.write(GITS + 0x80, VALID | BigInt(QUEUE), 8);
+    b.write(GITS, 1);
+    b.write(GITS + 0x88, 0x20);
+    b.write(GITS, 0);
+    b.write(GITS + 0x80, VALID | 0x1000n, 8);
+    b.write(GITS, 1);
+    b.write(GITS + 0x88, 0x20);
+    expect(said).toEqual([
+      'debug gicv3-its command 0x0 ignored: wrong parameters',
+      'warn gicv3-its queue stalled at 0x0: no slot',
+    ]);
+  });
+
   it('a collection beyond its table is not there', () => {
     const b = its({ collections: VALID | BigInt(COLLECTIONS) });
     b.run(mapd(0, 5), mapc(511, 0), mapc(512, 0), mapti(0, 0, 8192, 511), mapti(0, 1, 8193, 512));

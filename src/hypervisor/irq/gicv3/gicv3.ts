@@ -2,7 +2,7 @@
 // is memory to read tables from, LPIs. This file is where the parts meet: which interrupt each vCPU would take,
 // and what acknowledging and ending it does to the rest. It knows no board beyond the addresses it is given.
 
-import { Errno } from '../../../lib/index.ts';
+import { Errno, type Log, silentLog } from '../../../lib/index.ts';
 import type { MemoryPort } from '../../ledger/index.ts';
 import {
   affinityOf,
@@ -30,6 +30,7 @@ export interface GicV3Options {
   readonly affinities?: readonly number[];
   /** Guest-physical memory, for the tables of LPIs and the ITS; without it there are neither. */
   readonly memory?: MemoryPort;
+  readonly log?: Log;
   readonly distributorBase?: number;
   readonly itsBase?: number;
   readonly redistributorBase?: number;
@@ -78,7 +79,7 @@ export class GicV3 implements InterruptController<GicV3State>, CpuInterfaceActio
     this.table = new InterruptTable(vcpus, options.spis ?? 256, update);
     if (memory) {
       this.lpis = new Lpis(vcpus, memory, update);
-      this.its = new Its(vcpus, this.lpis, memory);
+      this.its = new Its(vcpus, this.lpis, memory, options.log ?? silentLog);
     }
     for (let vcpu = 0; vcpu < vcpus; vcpu++) {
       this.cpus.push(new CpuInterface());

@@ -24,7 +24,7 @@ const MAX_EVENTS = 65536;
 
 /** The command did what it says. */
 export const DONE = 0;
-/** A parameter is wrong: no effect, and the queue goes on (IHI0069 5.3.1 allows to ignore it without SEI). */
+/** A parameter is wrong: no effect, and the queue goes on, as is allowed where GITS_TYPER.SEIS is 0. */
 export const IGNORED = 1;
 /** Guest memory refused a table access: the queue stalls at this command. */
 export const STALLED = 2;

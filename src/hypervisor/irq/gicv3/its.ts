@@ -2,10 +2,10 @@
 // KVM's has. Commands run when the guest rings CWRITER; a queue that would take long goes on at the guest's
 // next access, so that no queue holds the host up.
 
-import { Errno } from '../../../lib/index.ts';
+import { Errno, type Log } from '../../../lib/index.ts';
 import type { MemoryPort } from '../../ledger/index.ts';
 import { identification, KVM_IIDR } from './distributor.ts';
-import { COMMAND_BYTES, ItsMappings, type ItsMappingsState, STALLED } from './its-commands.ts';
+import { COMMAND_BYTES, IGNORED, ItsMappings, type ItsMappingsState, STALLED } from './its-commands.ts';
 import type { Lpis } from './lpis.ts';
 
 /** The control frame and the translation frame. */
@@ -51,6 +51,7 @@ export interface ItsState {
 export class Its {
   private readonly mappings: ItsMappings;
   private readonly memory: MemoryPort;
+  private readonly log: Log;
   private enabled = false;
   private stalled = false;
   private commandLow = 0;
@@ -60,8 +61,9 @@ export class Its {
   private readonly command = new Uint8Array(COMMAND_BYTES);
   private readonly commandView = new DataView(this.command.buffer);
 
-  constructor(vcpus: number, lpis: Lpis, memory: MemoryPort) {
+  constructor(vcpus: number, lpis: Lpis, memory: MemoryPort, log: Log) {
     this.memory = memory;
+    this.log = log;
     this.mappings = new ItsMappings(vcpus, lpis, memory);
   }
 
@@ -190,13 +192,19 @@ export class Its {
     const queue = (this.commandHigh & 0xfffff) * 2 ** 32 + ((this.commandLow & 0xfffff000) >>> 0);
     const bytes = this.queueBytes();
     for (let left = TURN; left > 0 && this.reader !== this.writer && !this.stalled; ) {
-      if (this.memory.read(queue + this.reader, this.command)) {
+      const refused = this.memory.read(queue + this.reader, this.command);
+      const result = refused ? STALLED : this.mappings.execute(this.commandView);
+      if (result === STALLED) {
+        this.log(
+          'warn',
+          'gicv3-its',
+          `queue stalled at 0x${this.reader.toString(16)}: ${refused?.reason ?? 'its table is out of reach'}`,
+        );
         this.stalled = true;
         return;
       }
-      if (this.mappings.execute(this.commandView) === STALLED) {
-        this.stalled = true;
-        return;
+      if (result === IGNORED) {
+        this.log('debug', 'gicv3-its', `command 0x${this.command[0].toString(16)} ignored: wrong parameters`);
       }
       left -= this.mappings.cost(this.commandView);
       this.reader = (this.reader + COMMAND_BYTES) % bytes;
