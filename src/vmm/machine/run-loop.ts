@@ -39,6 +39,8 @@ export interface RunLoopOptions {
  */
 const BUDGET_ALONE = 1_000_000;
 const BUDGET_SHARED = 50_000;
+/** A served exit costs as much real time as this many instructions, so that it uses up the budget of a slice. */
+const EXIT_COST = 1000;
 /** Real time between turns of the event loop; each costs about 10 us. */
 const YIELD_MS = 5;
 /** Timers of the host are no finer than this, so that shorter waits only yield. */
@@ -117,7 +119,7 @@ export class RunLoop {
   /** Runs one vCPU until its budget, a wait, or an exit that is not ours to serve. */
   private slice(vcpu: Vcpu): VcpuExit | undefined {
     const { bus } = this.options;
-    const end = vcpu.instructions + this.sliceBudget();
+    let end = vcpu.instructions + this.sliceBudget();
     for (;;) {
       const left = end - vcpu.instructions;
       if (left <= 0) return undefined;
@@ -127,6 +129,7 @@ export class RunLoop {
         case 'mmio':
           if (exit.write) bus.write(exit.gpa, exit.size, exit.data);
           else vcpu.completeMmio(bus.read(exit.gpa, exit.size));
+          end -= EXIT_COST;
           break;
         case 'budget':
         case 'wfi':
