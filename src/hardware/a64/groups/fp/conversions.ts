@@ -13,8 +13,17 @@ import {
   roundsToNearest,
   unflushed,
 } from './fast.ts';
-import { fromFloat, fromInteger, lowFloat, lowInteger, type Shape, scalarShape } from './sizes.ts';
-import { exactly, exactlyFixed, type FixedPoint, packRounding } from './slow.ts';
+import {
+  type Bits,
+  fromFloat,
+  fromInteger,
+  keep,
+  lowFloat,
+  lowInteger,
+  type Shape,
+  scalarShape,
+} from './sizes.ts';
+import { exactly, exactlyFixed, type FixedPoint, type OperationName, packRounding } from './slow.ts';
 
 /** a rounded to an integral value by WebAssembly's instructions; 'fpcr' stands for round to nearest. */
 function integral(n: Native, a: Value, rounding: Rounding | 'fpcr'): Value {
@@ -77,74 +86,115 @@ export const roundWidth = (
   rounding: Rounding | 'fpcr',
 ): Value => exactly(i, width === 32 ? 'round32' : 'round64', shape, [a], packRounding(rounding));
 
-/** FPToFixed of a scalar in lane 0; the integer (i32 or i64 by its width) comes back. */
-export function toInteger(i: Insn, bits: 16 | 32 | 64, v: Value, fixed: FixedPoint, fraction?: Value): Value {
-  const shape = scalarShape(bits);
-  const width = fixed.width as 32 | 64;
+/** A power of two as a number's bits. */
+const power = (bits: 32 | 64, exponent: number, sign = 0n): bigint =>
+  bits === 32
+    ? (sign << 31n) | (BigInt(exponent + 127) << 23n)
+    : (sign << 63n) | (BigInt(exponent + 1023) << 52n);
+
+/** Numbers that are known to fit, as integers: WebAssembly converts vectors of 32-bit lanes and scalars. */
+function truncated(n: Native, shape: Shape, r: Value, { width, unsigned }: FixedPoint): Value {
+  const { c } = n;
+  const sign = unsigned ? 'u' : 's';
+  if (n.scalar) return fromInteger(c, r.op(`i${width}.trunc_sat_f${n.bits}_${sign}`), width);
+  if (n.bits === 32) return keep(c, shape, r.op(`i32x4.trunc_sat_f32x4_${sign}`));
+  let out = c.v128(0n);
+  for (let k = 0; k < shape.lanes; k++) {
+    const lane = c.lane('f64x2.extract_lane', k, r).op(`i64.trunc_sat_f64_${sign}`);
+    out = c.lane('i64x2.replace_lane', k, out, lane);
+  }
+  return out;
+}
+
+/** FPToFixed, lane by lane; a scalar's integer may be of another width. `fraction` (i32): bits after the point. */
+export function toFixedLanes(i: Insn, shape: Shape, v: Value, fixed: FixedPoint, fraction?: Value): Value {
   const slow = (): Value => exactlyFixed(i, 'toFixed', shape, v, fixed, fraction);
-  if (bits === 16 || fraction || fixed.rounding === 'fpcr') return lowInteger(i.c, slow(), width);
-  const { rounding, unsigned } = fixed;
+  const { rounding, unsigned, width } = fixed;
+  if (shape.bits === 16 || fraction || rounding === 'fpcr') return slow();
   const n = new Native(i.c, shape);
-  const result = firstOf(
+  return firstOf(
     i,
     (accept) => {
       const x = n.enter(v);
       const r = integral(n, x, rounding);
       // Both limits are powers of two, or zero: exact in either format.
-      const power = (exponent: number, sign = 0n): Value =>
-        n.pattern(
-          bits === 32
-            ? (sign << 31n) | (BigInt(exponent + 127) << 23n)
-            : (sign << 63n) | (BigInt(exponent + 1023) << 52n),
-        );
-      const low = unsigned ? n.zero : power(width - 1, 1n);
-      const fits = n.op('ge', r, low).and(n.op('lt', r, power(unsigned ? width : width - 1)));
-      const exact = n.op('eq', r, x).or(inexactRaised(i));
-      const integer = r.op(`i${width}.trunc_sat_f${bits}_${unsigned ? 'u' : 's'}`);
-      accept(unflushed(i).and(fits).and(exact), fromInteger(i.c, integer, width));
+      const low = unsigned ? n.zero : n.pattern(power(n.bits, width - 1, 1n));
+      const high = n.pattern(power(n.bits, unsigned ? width : width - 1));
+      const fits = n.all(n.both(n.op('ge', r, low), n.op('lt', r, high)));
+      const exact = n.all(n.op('eq', r, x)).or(inexactRaised(i));
+      accept(unflushed(i).and(fits).and(exact.ne(0)), truncated(n, shape, r, fixed));
     },
     slow,
   );
-  return lowInteger(i.c, result, width);
+}
+
+/** The same to a general register: i32 or i64 by its width. */
+export function toInteger(i: Insn, bits: Bits, v: Value, fixed: FixedPoint, fraction?: Value): Value {
+  return lowInteger(i.c, toFixedLanes(i, scalarShape(bits), v, fixed, fraction), fixed.width);
 }
 
 /** FixedToFP of an integer (i32 or i64) to a scalar in lane 0. */
 export function fromIntegerValue(
   i: Insn,
-  bits: 16 | 32 | 64,
+  bits: Bits,
   integer: Value,
   unsigned: boolean,
   fraction?: Value,
 ): Value {
   const width = integer.type === 'i64' ? 64 : 32;
-  const shape = scalarShape(bits);
   const slow = (): Value => {
     const fixed: FixedPoint = { width, unsigned, rounding: 'fpcr' };
-    return exactlyFixed(i, 'fromFixed', shape, fromInteger(i.c, integer, width), fixed, fraction);
+    return exactlyFixed(i, 'fromFixed', scalarShape(bits), fromInteger(i.c, integer, width), fixed, fraction);
   };
   if (bits === 16 || fraction) return slow();
   const sign = unsigned ? 'u' : 's';
-  const converted = integer.op(`f${bits}.convert_i${width}_${sign}`);
-  if (bits === 64 && width === 32) return fromFloat(i.c, converted, 64);
+  const converted = fromFloat(i.c, integer.op(`f${bits}.convert_i${width}_${sign}`), bits);
+  if (bits === 64 && width === 32) return converted;
+  return firstOf(
+    i,
+    (accept) => accept(isShort(integer, bits, unsigned).or(inexactIsKnown(i)), converted),
+    slow,
+  );
+}
+
+/** Whether an integer has no more bits than the fraction of a format, so that its conversion is exact. */
+function isShort(integer: Value, bits: 32 | 64, unsigned: boolean): Value {
+  const top = integer.type === 'i64' ? 63 : 31;
+  const size = unsigned ? integer : integer.xor(integer.shrS(top));
+  return size.shrU(bits === 32 ? 24 : 53).eqz();
+}
+
+/** FixedToFP, lane by lane. */
+export function fromFixedLanes(i: Insn, shape: Shape, v: Value, unsigned: boolean, fraction?: Value): Value {
+  const { c } = i;
+  const { bits, lanes } = shape;
+  const fixed: FixedPoint = { width: bits, unsigned, rounding: 'fpcr' };
+  const slow = (): Value => exactlyFixed(i, 'fromFixed', shape, v, fixed, fraction);
+  if (bits === 16 || fraction) return slow();
+  if (shape.scalar) return fromIntegerValue(i, bits, lowInteger(c, v, bits), unsigned);
+  const sign = unsigned ? 'u' : 's';
   return firstOf(
     i,
     (accept) => {
-      // Integers of no more bits than the fraction holds are exact.
-      const shift = bits === 32 ? 24 : 53;
-      const small = unsigned
-        ? integer.shrU(shift).eqz()
-        : integer
-            .xor(integer.shrS(width - 1))
-            .shrU(shift)
-            .eqz();
-      accept(small.or(inexactIsKnown(i)), fromFloat(i.c, converted, bits));
+      if (bits === 32) {
+        accept(inexactIsKnown(i), keep(c, shape, v.op(`f32x4.convert_i32x4_${sign}`)));
+        return;
+      }
+      let out = c.v128(0n);
+      let short = c.i32(1);
+      for (let k = 0; k < lanes; k++) {
+        const integer = c.lane('i64x2.extract_lane', k, v);
+        short = short.and(isShort(integer, 64, unsigned));
+        out = c.lane('f64x2.replace_lane', k, out, integer.op(`f64.convert_i64_${sign}`));
+      }
+      accept(short.or(inexactIsKnown(i)), out);
     },
     slow,
   );
 }
 
 /** FCVT between two scalar formats. */
-export function convertFormat(i: Insn, from: 16 | 32 | 64, to: 16 | 32 | 64, v: Value): Value {
+export function convertFormat(i: Insn, from: Bits, to: Bits, v: Value): Value {
   const slow = (): Value => exactly(i, 'convert', scalarShape(from), [v], to);
   const { c } = i;
   if (from === 32 && to === 64) {
@@ -175,13 +225,7 @@ export function convertFormat(i: Insn, from: 16 | 32 | 64, to: 16 | 32 | 64, v: 
 }
 
 /** FCMP and FCMPE: NZCV as i32. Unordered operands take the exact path, where signaling NaNs raise a flag. */
-export function compareScalars(
-  i: Insn,
-  bits: 16 | 32 | 64,
-  a: Value,
-  b: Value | 'zero',
-  signaling: boolean,
-): Value {
+export function compareScalars(i: Insn, bits: Bits, a: Value, b: Value | 'zero', signaling: boolean): Value {
   const { c } = i;
   const second = b === 'zero' ? c.v128(0n) : b;
   const slow = (): Value => {
@@ -202,4 +246,29 @@ export function compareScalars(
     () => out.set(slow()),
   );
   return out.get();
+}
+
+/** FCMEQ and others: masks, lane by lane. `absolute`: FACGE and FACGT. */
+export function compareLanes(
+  i: Insn,
+  shape: Shape,
+  test: 'eq' | 'ge' | 'gt',
+  a: Value,
+  b: Value,
+  absolute = false,
+): Value {
+  const { c } = i;
+  const slow = (): Value => exactly(i, `${absolute ? 'ac' : 'cm'}${test}` as OperationName, shape, [a, b]);
+  if (shape.bits === 16) return slow();
+  // Comparing scalars as vectors is as cheap, and the result is a mask either way.
+  const n = new Native(c, { ...shape, scalar: false });
+  return firstOf(
+    i,
+    (accept) => {
+      const [x, y] = absolute ? [n.op('abs', a), n.op('abs', b)] : [a, b];
+      const numbers = n.all(n.both(n.isNumber(x), n.isNumber(y)));
+      accept(unflushed(i).and(numbers), n.leave(n.op(test, x, y)));
+    },
+    slow,
+  );
 }

@@ -153,7 +153,7 @@ const toFixedRows = (name: string, opcode: string, unsigned: boolean): Row[] =>
       z,
       `${name} (scalar, ${z.title}, fixed-point)`,
       `sf 0011110 ${z.ftype} 0 11 ${opcode} immscale:6 Rn:5 Rd:5`,
-      `${name.toLowerCase()} {Rd:r}, {Rn:${z.letter}}, {immscale:fbits}`,
+      `${name.toLowerCase()} {Rd:r}, {Rn:${z.letter}}, {immscale:rshift}`,
       (i) => {
         const fixed = { width: generalWidth(i), unsigned, rounding: ROUND.zero };
         i.setR('Rd', toInteger(i, z.bits, i.v('Rn'), fixed, fractionBits(i)));
@@ -175,7 +175,7 @@ const fromIntegerRows = (name: string, opcode: string, unsigned: boolean): Row[]
       z,
       `${name} (scalar, ${z.title}, fixed-point)`,
       `sf 0011110 ${z.ftype} 0 00 ${opcode} immscale:6 Rn:5 Rd:5`,
-      `${name.toLowerCase()} {Rd:${z.letter}}, {Rn:r}, {immscale:fbits}`,
+      `${name.toLowerCase()} {Rd:${z.letter}}, {Rn:r}, {immscale:rshift}`,
       (i) => i.setV('Rd', fromIntegerValue(i, z.bits, i.r('Rn'), unsigned, fractionBits(i))),
       scaleFits,
     ),

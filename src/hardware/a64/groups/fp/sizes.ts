@@ -51,6 +51,21 @@ export function sized(
   return row(name, pattern, syntax, SECTION, semantics, { simd: true, ...fp16, ...options });
 }
 
+/** Of Advanced SIMD instructions, which work on vectors or on the lowest lane alone. */
+export type Form = 'vector' | 'scalar';
+export const FORMS: readonly Form[] = ['vector', 'scalar'];
+
+/** Bits 31 to 28 of an Advanced SIMD encoding. */
+export function prefix(z: Size, form: Form, U: string): string {
+  if (form === 'scalar') return `01 ${U} 1`;
+  return z.bits === 64 ? `01 ${U} 0` : `0 Q ${U} 0`;
+}
+/** The registers of a size in the syntax: 's0, s1' or 'v0.4s, v1.4s'. */
+export const registers = (z: Size, form: Form, ...names: string[]): string =>
+  names.map((r) => (form === 'scalar' ? `{${r}:${z.letter}}` : `{${r}:v}.${z.arrangement}`)).join(', ');
+export const shapeOf = (i: Insn, z: Size, form: Form): Shape =>
+  form === 'scalar' ? scalarShape(z.bits) : vectorShape(i, z.bits);
+
 /** How many lanes an operation works on; scalar: lane 0, and the rest of the result is zero. */
 export interface Shape {
   readonly bits: Bits;
@@ -90,7 +105,7 @@ export function everyLane(c: Code, bits: Bits, n: bigint): Value {
   for (let width: number = bits; width < 64; width *= 2) low |= low << BigInt(width);
   return c.v128(low);
 }
-/** One lane of 64 or 128 bits kept, the others zero, as a shape says. */
+/** The lanes of a shape; the others become zero. */
 export function keep(c: Code, shape: Shape, v: Value): Value {
   const width = shape.bits * shape.lanes;
   return width === 128 ? v : v.and(c.v128((1n << BigInt(width)) - 1n, 0n));
