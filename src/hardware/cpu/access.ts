@@ -5,13 +5,17 @@ import { hostOffset } from '../../lib/index.ts';
 import type { Core } from './core.ts';
 import { STATE, TLB_EL0 } from './layout.ts';
 import type { Mmio } from './mmio.ts';
-import { ATTR_DEVICE, FAULTED, NOT_MEMORY, STOPPED, TRANSLATED } from './mmu/index.ts';
+import { ATTR_DEVICE, FAULTED, NOT_MEMORY, STOPPED } from './mmu/index.ts';
 import {
   DONE,
   LEAVE,
   MEM_ALIGNED,
   MEM_ATOMIC,
+  MEM_NO_SYNDROME,
   MEM_SIZE_MASK,
+  MEM_TAG,
+  MEM_TAG_BLOCK,
+  MEM_TAG_ZERO,
   MEM_UNCHECKED,
   MEM_UNPRIVILEGED,
   MEM_WITHIN_16,
@@ -21,6 +25,8 @@ import { FSC, ISS_WNR } from './syndrome.ts';
 import { checkTags, TAGS_MATCH } from './tag-check.ts';
 
 const PAGE_MASK = 0xfff;
+/** GMID_EL1.BS: LDGM and STGM move the tags of 256 bytes. */
+const TAG_BLOCK = 256;
 
 export class DataAccess {
   private readonly core: Core;
@@ -47,6 +53,7 @@ export class DataAccess {
   load(descriptor: number): number {
     const { state } = this.core;
     const size = 1 << (descriptor & MEM_SIZE_MASK);
+    if (descriptor & MEM_TAG) return this.loadTags(size, descriptor);
     if (this.resolve(size, ACCESS_READ, descriptor) === LEAVE) return LEAVE;
     const to = state.base + STATE.slowData;
     if (this.device >= 0) return this.loadDevice(size, descriptor);
@@ -60,6 +67,7 @@ export class DataAccess {
   store(descriptor: number): number {
     const { state } = this.core;
     const size = 1 << (descriptor & MEM_SIZE_MASK);
+    if (descriptor & MEM_TAG) return this.storeTags(size, descriptor);
     if (this.resolve(size, ACCESS_WRITE, descriptor) === LEAVE) return LEAVE;
     const from = state.base + STATE.slowData;
     if (this.device >= 0) return this.storeDevice(size, descriptor);
@@ -147,6 +155,9 @@ export class DataAccess {
   ): number {
     const { core } = this;
     const { mmu } = core;
+    if (mmu.remembered(low, high, access === ACCESS_WRITE, context)) {
+      return this.reached(low, high, bytes, access, context, descriptor);
+    }
     const outcome = mmu.translate(low, high, access, context);
     const iss = access === ACCESS_WRITE ? ISS_WNR : 0;
     if (outcome === STOPPED) return core.leaveToRepeat({ kind: 'stage2' });
@@ -159,11 +170,27 @@ export class DataAccess {
       this.device = mmu.page + (low & PAGE_MASK);
       return DONE;
     }
+    return this.reached(low, high, bytes, access, context, descriptor);
+  }
+
+  /** The page is memory; what is left is the tag check. */
+  private reached(
+    low: number,
+    high: number,
+    bytes: number,
+    access: Access,
+    context: number,
+    descriptor: number,
+  ): number {
+    const { core } = this;
+    const { mmu } = core;
     this.first = mmu.frame + (low & PAGE_MASK);
-    if (outcome === TRANSLATED && mmu.checked && (descriptor & MEM_UNCHECKED) === 0) {
+    if (mmu.checked && (descriptor & MEM_UNCHECKED) === 0) {
       const reads = access === ACCESS_READ || (descriptor & MEM_ATOMIC) !== 0;
       const bad = checkTags(core, high, bytes, hostOffset(this.first), reads, context);
-      if (bad !== TAGS_MATCH) return core.dataAbort((low + bad) >>> 0, high, FSC.tagCheck, iss);
+      if (bad !== TAGS_MATCH) {
+        return core.dataAbort((low + bad) >>> 0, high, FSC.tagCheck, access === ACCESS_WRITE ? ISS_WNR : 0);
+      }
     }
     return DONE;
   }
@@ -187,6 +214,65 @@ export class DataAccess {
     const data = BigInt.asUintN(8 * size, all);
     const done = this.mmio.access(this.device, size as 1, true, data, descriptor, state.slowVa);
     return done === undefined ? LEAVE : DONE;
+  }
+
+  /** LDG and LDGM: the tag of a granule, or all tags of a block. Device memory and MMIO have none. */
+  private loadTags(size: number, descriptor: number): number {
+    const { core, u8 } = this;
+    const block = (descriptor & MEM_TAG_BLOCK) !== 0;
+    const bytes = block ? TAG_BLOCK : size;
+    if (this.tagAccess(bytes, ACCESS_READ) === LEAVE) return LEAVE;
+    let tags = 0n;
+    if (core.mmu.tagsAccessible && this.device < 0) {
+      const at = core.memory.tagBias + (this.first >>> 4);
+      for (let n = block ? TAG_BLOCK / 16 - 1 : 0; n >= 0; n--) tags = (tags << 4n) | BigInt(u8[at + n]);
+    }
+    core.state.slowData = tags;
+    return DONE;
+  }
+
+  /** STG, ST2G, their zeroing forms, STGM and STZGM. */
+  private storeTags(size: number, descriptor: number): number {
+    const { core, u8 } = this;
+    const { state, memory } = core;
+    const block = (descriptor & MEM_TAG_BLOCK) !== 0;
+    const bytes = block ? TAG_BLOCK : size;
+    const low = state.slowVaLow;
+    if (!block && low & 15) return core.dataAbort(low, state.slowVaHigh, FSC.alignment, ISS_WNR);
+    let tags = state.slowData;
+    // ST2G over a page's end: both granules are translated before either is written.
+    if (this.tagAccess(bytes, ACCESS_WRITE) === LEAVE) return LEAVE;
+    if (this.device >= 0) return this.unsupported(ISS_WNR);
+    const { tagsAccessible } = core.mmu;
+    for (let done = 0; done < bytes; done += 16) {
+      const host = done < this.split ? this.first + done : this.second + done - this.split;
+      if (tagsAccessible) u8[memory.tagBias + (host >>> 4)] = Number(tags & 15n);
+      if (descriptor & MEM_TAG_ZERO) u8.fill(0, host, host + 16);
+      if (block) tags >>= 4n;
+    }
+    return DONE;
+  }
+
+  /** Translates the granules of a tag instruction; tags are not checked, and LDG aligns by itself. */
+  private tagAccess(bytes: number, access: Access): number {
+    const { state } = this.core;
+    const high = state.slowVaHigh;
+    const align = bytes === TAG_BLOCK ? TAG_BLOCK : 16;
+    const low = (state.slowVaLow & -align) >>> 0;
+    const context = this.core.context(false);
+    const flags = MEM_UNCHECKED | MEM_NO_SYNDROME;
+    const room = 4096 - (low & PAGE_MASK);
+    this.device = -1;
+    this.split = Math.min(bytes, room);
+    if (this.part(low, high, this.split, false, access, context, flags) === LEAVE) return LEAVE;
+    if (bytes <= room || this.device >= 0) return DONE;
+    const first = this.first;
+    const nextLow = (low + room) >>> 0;
+    const nextHigh = nextLow === 0 ? (high + 1) >>> 0 : high;
+    if (this.part(nextLow, nextHigh, bytes - room, false, access, context, flags) === LEAVE) return LEAVE;
+    this.second = this.first;
+    this.first = first;
+    return DONE;
   }
 
   /** Exclusives and atomics to what is not memory. */

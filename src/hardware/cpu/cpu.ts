@@ -152,6 +152,11 @@ export class Cpu implements Services {
       stored: (name) => state.sysreg(slotOf(name)),
       setStored: (name, value) => state.setSysreg(slotOf(name), value),
       translationChanged: () => this.translationChanged(),
+      sctlrChanged: () => {
+        this.mmu.changeControls(state);
+        this.pointersChanged();
+        this.controlsChanged();
+      },
       tablesChanged: () => this.mmu.switchAddressSpace(state),
       controlsChanged: () => this.controlsChanged(),
       contextChanged: () => this.contextChanged(),
@@ -178,6 +183,11 @@ export class Cpu implements Services {
 
   private translationChanged(): void {
     this.mmu.reconfigure(this.state);
+    this.pointersChanged();
+  }
+
+  /** What the engine must know of pointer authentication. */
+  private pointersChanged(): void {
     const { lower, upper } = this.mmu.regime;
     const { state } = this;
     state.setPacMask(0, pacBits(lower, lower.ignoreTopOfCode));
@@ -593,11 +603,11 @@ export class Cpu implements Services {
 
   /** No soft TLB leads to this frame any more. */
   dropFrame(frame: HostOffset): void {
-    this.mmu.tlb.dropFrame(frame);
+    this.mmu.dropFrame(frame);
   }
   /** No soft TLB entry at all. */
   dropAll(): void {
-    this.mmu.dropAll();
+    this.mmu.dropStage2();
   }
   /** Each page's next write asks stage 2 again (dirty logging begins). */
   dropWrites(): void {

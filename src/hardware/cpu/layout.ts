@@ -123,6 +123,8 @@ export const TLB = {
 export const TLB_INFO_CHECKED = 1 << 6;
 /** Bit 7: a guarded page (FEAT_BTI, stage-1 GP). */
 export const TLB_INFO_GUARDED = 1 << 7;
+/** Bit 8: the page has allocation tags that instructions at this privilege may reach (MTE). */
+export const TLB_INFO_TAGS = 1 << 8;
 
 /**
  * The tag of an empty entry: bits 55 and 54 differ, and it survives the shift by 8. A guest may still use that very

@@ -134,7 +134,7 @@ const zero =
       if (core.watched(address, BLOCK, true, state.el) === LEAVE) return LEAVE;
     }
     if (data) memory.u8.fill(0, host, host + BLOCK);
-    if (tags && mmu.tagsAccessible(context)) {
+    if (tags && mmu.tagsAccessible) {
       const at = memory.tagBias + (host >>> 4);
       memory.u8.fill((high >>> 24) & 15, at, at + BLOCK / 16);
     }

@@ -28,6 +28,16 @@ export const MEM_AR = 1 << 15;
 /** With MEM_ALIGNED: anything inside an aligned 16 bytes will do (ordered accesses and LSE atomics, FEAT_LSE2). */
 export const MEM_WITHIN_16 = 1 << 16;
 
+/**
+ * The access is to allocation tags (FEAT_MTE2): of 16, 32 or 64 bytes (size field 4 to 6) at a multiple of 16, for
+ * which low 4 bits of slowData are the one tag. Loads of untagged memory give 0 and stores to it do nothing.
+ */
+export const MEM_TAG = 1 << 17;
+/** With MEM_TAG and store(): the data bytes become zero too (STZG, ST2ZG, and STZGM with 64 bytes). */
+export const MEM_TAG_ZERO = 1 << 18;
+/** With MEM_TAG and size field 7: LDGM and STGM, 16 tags of 256 aligned bytes in the low 64 bits of slowData. */
+export const MEM_TAG_BLOCK = 1 << 19;
+
 /** Kinds for Services.exception; `imm` is the instruction's immediate where it has one. */
 export const EXCEPTION = {
   undefined: 0,

@@ -4,7 +4,7 @@
 import { gpa, type HostOffset, hostOffset } from '../../../lib/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import type { CpuFeatures } from '../features.ts';
-import { TLB_EL0, TLB_EL1_PAN } from '../layout.ts';
+import { TLB_EL0, TLB_EL1_PAN, TLB_INFO_CHECKED, TLB_INFO_TAGS } from '../layout.ts';
 import {
   ACCESS_EXECUTE,
   ACCESS_READ,
@@ -35,6 +35,7 @@ import {
 } from './attributes.ts';
 import { type Half, PA_BITS, Regime, TCF_NONE } from './regime.ts';
 import { SoftTlb } from './soft-tlb.ts';
+import { Stage1Cache } from './stage1-cache.ts';
 import { WALK_DONE, WALK_EXIT, WALK_SIZE_FAULT, Walker } from './walk.ts';
 
 /** Outcomes of translate(). */
@@ -56,9 +57,12 @@ export interface WatchedPages {
   watchesCode(low: number, high: number): boolean;
 }
 
+const HIGH = 2 ** 32;
+
 export class Mmu {
   readonly regime: Regime;
   readonly tlb: SoftTlb;
+  private readonly cache = new Stage1Cache();
   /** Host offset of the 4 KiB frame. */
   frame: HostOffset = hostOffset(0);
   /** IPA of the 4 KiB page. */
@@ -66,8 +70,8 @@ export class Mmu {
   attributes = 0;
   /** The access is subject to tag checking. */
   checked = false;
-  /** The frame has tags that the guest may reach. */
-  tagged = false;
+  /** Instructions at the access's privilege may reach the page's tags. */
+  tagsAccessible = false;
   fault = 0;
   faultIpa = -1;
   /** Times that generated code found no entry. */
@@ -90,38 +94,64 @@ export class Mmu {
     this.walker = new Walker(memory, stage2, this.regime, this.out);
   }
 
-  /** After SCTLR, TCR, MAIR or a TTBR changed. */
+  /** After TCR or MAIR changed. */
   reconfigure(state: CpuState): void {
     this.regime.decode(state);
-    this.tlb.dropAll();
+    this.dropAll();
+  }
+
+  /** After SCTLR changed alone: translations stay, what they permit does not. */
+  changeControls(state: CpuState): void {
+    this.regime.decode(state);
+    this.dropSoft();
   }
 
   /** After TTBR0 changed, or TTBR1's ASID alone: what is global in the upper half stays. */
   switchAddressSpace(state: CpuState): void {
     const { regime } = this;
     const { asid } = regime;
-    const lower = regime.lower.table;
-    const upper = regime.upper.table;
+    const { tableLow: lowerLow, tableHigh: lowerHigh } = regime.lower;
+    const { tableLow: upperLow, tableHigh: upperHigh } = regime.upper;
     regime.decodeTables(state);
-    if (regime.upper.table !== upper) this.tlb.dropAll();
-    else if (regime.lower.table !== lower || regime.asid !== asid) this.tlb.dropLocal();
+    const { lower, upper } = regime;
+    if (upper.tableLow !== upperLow || upper.tableHigh !== upperHigh) this.tlb.dropAll();
+    else if (lower.tableLow !== lowerLow || lower.tableHigh !== lowerHigh || regime.asid !== asid) {
+      this.tlb.dropLocal();
+    }
   }
 
+  /** TLBI VMALLE1, and whatever else makes every translation stale. */
   dropAll(): void {
     this.tlb.dropAll();
+    this.cache.dropAll();
   }
 
-  /** What pages may be used without asking changed, but no translation did. */
+  /** What pages may be used without asking changed, but no stage-1 translation did. */
   dropSoft(): void {
     this.tlb.dropAll();
   }
 
+  /** Stage 2 changed as a whole. */
+  dropStage2(): void {
+    this.tlb.dropAll();
+    this.walker.forgetTables();
+  }
+
+  /** Stage 2 changed for what led to one frame. */
+  dropFrame(frame: HostOffset): void {
+    this.tlb.dropFrame(frame);
+    this.walker.forgetTables();
+  }
+
   dropAsid(asid: number): void {
-    if (asid === this.regime.asid) this.tlb.dropLocal();
+    const own = asid & this.regime.asidMask;
+    this.cache.dropAsid(own);
+    if (own === this.regime.asid) this.tlb.dropLocal();
   }
 
   /** Address bits 55:12 in two halves; `asid` -1 means every address space. */
-  dropAddress(low: number, high: number, _asid: number): void {
+  dropAddress(low: number, high: number, asid: number): void {
+    this.cache.dropAddress(low, high, asid < 0 ? -1 : asid & this.regime.asidMask);
     this.tlb.dropAddress(low, high);
   }
 
@@ -144,20 +174,47 @@ export class Mmu {
       return this.failed(FSC.translation);
     }
     if (half.kernelOnly && context === TLB_EL0) return this.failed(FSC.translation);
+    const wanted = access === ACCESS_READ ? MAY_READ : access === ACCESS_WRITE ? MAY_WRITE : MAY_EXECUTE;
+    return effect && this.cached(low, high, wanted, context)
+      ? TRANSLATED
+      : this.walked(low, high, half, wanted, context, effect);
+  }
+
+  /** A remembered translation serves the access. Where it does not permit it, the tables have the last word. */
+  private cached(low: number, high: number, wanted: number, context: number): boolean {
+    const { cache } = this;
+    if (!cache.lookup(low, high, this.regime.asid)) return false;
+    const { attributes } = cache;
+    if (wanted === MAY_WRITE && (attributes & ATTR_CLEAN) !== 0) return false;
+    if ((this.permissions(attributes, context) & wanted) === 0) return false;
+    this.page = cache.pageHigh * HIGH + cache.pageLow;
+    this.attributes = attributes;
+    return true;
+  }
+
+  private walked(
+    low: number,
+    high: number,
+    half: Half,
+    wanted: number,
+    context: number,
+    effect: boolean,
+  ): Outcome {
     const { walker } = this;
     const walked = walker.walk(low, high, half);
     if (walked !== WALK_DONE) return this.walkFailed(walked);
-    const may = this.permissions(walker.attributes, context);
-    const wanted = access === ACCESS_READ ? MAY_READ : access === ACCESS_WRITE ? MAY_WRITE : MAY_EXECUTE;
-    this.page = walker.page;
+    this.page = walker.pageHigh * HIGH + walker.pageLow;
     this.attributes = walker.attributes;
+    const may = this.permissions(walker.attributes, context);
     if ((may & wanted) === 0) return this.failed(FSC.permission | walker.level);
-    const dirty = access === ACCESS_WRITE && (walker.attributes & ATTR_CLEAN) !== 0;
-    if (effect && (walker.accessFlagClear || dirty)) {
+    if (!effect) return TRANSLATED;
+    const dirty = wanted === MAY_WRITE && (walker.attributes & ATTR_CLEAN) !== 0;
+    if (walker.accessFlagClear || dirty) {
       const settled = walker.settle(dirty);
       if (settled !== WALK_DONE) return this.walkFailed(settled);
       this.attributes = walker.attributes;
     }
+    this.cache.insert(low, high, this.regime.asid, walker.pageLow, walker.pageHigh, walker.attributes);
     return TRANSLATED;
   }
 
@@ -165,7 +222,7 @@ export class Mmu {
   private flat(low: number, high: number, access: Access, ignoreTop: boolean): Outcome {
     const top = ignoreTop ? high & 0x00ff_ffff : high;
     if (top >>> (PA_BITS - 32) !== 0) return this.failed(FSC.addressSize);
-    this.page = top * 2 ** 32 + (low & 0xffff_f000) + (low & 0x8000_0000 ? 2 ** 32 : 0);
+    this.page = top * HIGH + ((low & 0xffff_f000) >>> 0);
     const data = access === ACCESS_EXECUTE ? 0 : ATTR_DEVICE;
     this.attributes = ATTR_FLAT | ATTR_USER | data | (12 << ATTR_SIZE_SHIFT);
     return TRANSLATED;
@@ -192,6 +249,19 @@ export class Mmu {
   }
 
   /**
+   * Where the soft TLB has the page of an access: the same as translate() without asking anybody, since what is
+   * there needs no further look but the tag check. False where it has not.
+   */
+  remembered(low: number, high: number, write: boolean, context: number): boolean {
+    const frame = this.tlb.lookup(context, low, high, write);
+    if (frame < 0) return false;
+    this.frame = hostOffset(frame);
+    this.checked = (this.tlb.info & TLB_INFO_CHECKED) !== 0;
+    this.tagsAccessible = (this.tlb.info & TLB_INFO_TAGS) !== 0;
+    return true;
+  }
+
+  /**
    * Translates one access that lies within a page, and fills the soft TLB. Alignment to Device memory is the
    * caller's to check by `attributes`, before it looks at a permission fault.
    */
@@ -211,7 +281,6 @@ export class Mmu {
       return FAULTED;
     }
     this.frame = out.frame;
-    this.tagged = out.tagged;
     this.fill(low, high, context);
     return TRANSLATED;
   }
@@ -220,7 +289,10 @@ export class Mmu {
     const { attributes, regime, out } = this;
     const { ignoreTop } = this.half(high);
     const checks = context === TLB_EL0 ? regime.checkUser : regime.checkKernel;
-    this.checked = checks !== TCF_NONE && ignoreTop && out.tagged && (attributes & ATTR_TAGGED) !== 0;
+    const tags = context === TLB_EL0 ? regime.tagsUser : regime.tagsKernel;
+    this.tagsAccessible = tags && out.tagged && (attributes & ATTR_TAGGED) !== 0;
+    this.checked = this.tagsAccessible && checks !== TCF_NONE && ignoreTop;
+    const tagInfo = (this.checked ? TLB_INFO_CHECKED : 0) | (this.tagsAccessible ? TLB_INFO_TAGS : 0);
     let may = this.permissions(attributes, context);
     if (attributes & ATTR_CLEAN || !out.writable) may &= ~MAY_WRITE;
     if (!out.executable) may &= ~MAY_EXECUTE;
@@ -232,13 +304,7 @@ export class Mmu {
     if (this.watched.anyCode && this.watched.watchesCode(low, high)) may &= ~MAY_EXECUTE;
     // Flat code and data differ in memory type: data always comes back here.
     if (!regime.on) may &= MAY_EXECUTE;
-    this.tlb.fill(context, low, high, may, attributes, this.frame, ignoreTop, this.checked);
-  }
-
-  /** Whether instructions may reach the tags of the page that translate() found last. */
-  tagsAccessible(context: number): boolean {
-    const allowed = context === TLB_EL0 ? this.regime.tagsUser : this.regime.tagsKernel;
-    return allowed && this.tagged && (this.attributes & ATTR_TAGGED) !== 0;
+    this.tlb.fill(context, low, high, may, attributes, this.frame, ignoreTop, tagInfo);
   }
 
   /** Whether the page that translate() found last is guarded (FEAT_BTI). */

@@ -38,17 +38,21 @@ export class Half {
   stride = 9;
   addressBits = 48;
   startLevel = 0;
-  /** Address of the first table. */
-  table = 0;
+  /** Address of the first table, in halves. */
+  tableLow = 0;
+  tableHigh = 0;
+  /** Masks of a table index: at the first level, and below. */
+  indexMask = 0;
+  fullMask = 511;
   /** Bits of the address's halves that must all be zero (lower half) or one (upper half), with the top byte. */
   topHigh = 0;
   topLow = 0;
-  /** Bytes of the first table, which its address is a multiple of. */
-  tableBytes = 4096;
+  /** log2 of the first table's bytes, which its address is a multiple of. */
+  tableShift = 12;
 
   setTable(low: number, high: number): void {
-    const base = (high & 0xffff) * 2 ** 32 + low;
-    this.table = base - (base % this.tableBytes);
+    this.tableLow = (low & (-1 << this.tableShift)) >>> 0;
+    this.tableHigh = high & 0xffff;
   }
 }
 
@@ -64,6 +68,8 @@ export class Regime {
   hardwareDirty = false;
   outputBits = 48;
   asid = 0;
+  /** 0xffff, or 0xff without TCR.AS. */
+  asidMask = 0xffff;
   readonly lower = new Half();
   readonly upper = new Half();
   /** Bit n: MAIR attribute n is Device, is Normal Tagged. */
@@ -118,7 +124,8 @@ export class Regime {
     const tcrHigh = state.sysregHigh(TCR);
     const owner = state.sysregLow(TCR) & (1 << 22) ? TTBR[1] : TTBR[0];
     const asid = state.sysregHigh(owner) >>> 16;
-    this.asid = tcrHigh & (1 << 4) ? asid : asid & 0xff;
+    this.asidMask = tcrHigh & (1 << 4) ? 0xffff : 0xff;
+    this.asid = asid & this.asidMask;
     this.lower.setTable(state.sysregLow(TTBR[0]), state.sysregHigh(TTBR[0]));
     this.upper.setTable(state.sysregLow(TTBR[1]), state.sysregHigh(TTBR[1]));
   }
@@ -144,7 +151,9 @@ export class Regime {
     half.stride = granuleShift - 3;
     half.startLevel = 4 - Math.ceil((half.addressBits - granuleShift) / half.stride);
     const resolved = (3 - half.startLevel) * half.stride + granuleShift;
-    half.tableBytes = 2 ** Math.max(half.addressBits - resolved + 3, 6);
+    half.tableShift = Math.max(half.addressBits - resolved + 3, 6);
+    half.indexMask = (1 << (half.addressBits - resolved)) - 1;
+    half.fullMask = (1 << half.stride) - 1;
     const bits = half.addressBits;
     half.topHigh = bits >= 32 ? (-1 << (bits - 32)) >>> 0 : 0xffff_ffff;
     half.topLow = bits < 32 ? (-1 << bits) >>> 0 : 0;

@@ -3,7 +3,7 @@
 
 import { type HostOffset, hostOffset } from '../../../lib/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
-import { INVALID_TAG, TLB, TLB_COUNT, TLB_INFO_CHECKED, TLB_INFO_GUARDED } from '../layout.ts';
+import { INVALID_TAG, TLB, TLB_COUNT, TLB_INFO_GUARDED } from '../layout.ts';
 import {
   ATTR_GUARDED,
   ATTR_NOT_GLOBAL,
@@ -27,6 +27,10 @@ const INDEX_MASK = TLB.entries - 1;
 /** Entries of one address space remembered one by one before all are dropped instead. */
 const LOCAL_ENTRIES = 2048;
 
+const REGIONS = 1024;
+const regionOf = (low: number, high: number): number =>
+  ((low >>> 21) ^ (low >>> 31) ^ (high << 1) ^ (high >>> 8)) & (REGIONS - 1);
+
 /** Low half of entry i's invalid tag: its page bits name an entry that no access to i or i - 1 can mean. */
 const invalidLow = (index: number): number => ((index ^ 512) << 12) >>> 0;
 
@@ -40,8 +44,13 @@ export class SoftTlb {
   private readonly empty: Uint8Array;
   /** log2 of the bytes that an architectural TLB entry behind each soft entry would cover. */
   private readonly shifts = new Uint8Array(TLB.entries * TLB_COUNT);
-  /** The largest of them since everything was dropped, for the lower and the upper half. */
+  /** The largest of them since everything was dropped, for the lower and the upper half; 12 is usual. */
   private readonly largest = [12, 12];
+  /** Regions of 2 MiB (hashed) with entries that come from blocks or larger granules. */
+  private readonly blockRegions = new Uint8Array(REGIONS);
+  /** Frames that entries lead to, one bit each; a bit may be set without an entry. */
+  private readonly frames: Uint8Array;
+  private readonly framesBase: number;
   /** Entries (by number) that a change of address space must drop. */
   private readonly local = new Uint16Array(LOCAL_ENTRIES);
   private locals = 0;
@@ -51,6 +60,8 @@ export class SoftTlb {
     this.u8 = memory.u8;
     this.u32 = memory.u32;
     this.first = memory.reserve(ALL_BYTES, 64);
+    this.frames = new Uint8Array((memory.frames >>> 3) + 1);
+    this.framesBase = memory.framesBase;
     this.bases = Array.from({ length: TLB_COUNT }, (_, n) => this.first + n * BYTES);
     for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) this.invalidate(entry);
     this.empty = this.u8.slice(this.first, this.first + ALL_BYTES);
@@ -80,6 +91,7 @@ export class SoftTlb {
     this.u8.set(this.empty, this.first);
     this.largest[0] = 12;
     this.largest[1] = 12;
+    this.blockRegions.fill(0);
     this.locals = 0;
     this.clean = true;
   }
@@ -97,7 +109,7 @@ export class SoftTlb {
 
   /**
    * Fills the entry of a page. `may` are the MAY_* bits that generated code may use without asking again;
-   * `ignoreTop` and `checked` as TLB.info has them.
+   * `ignoreTop` is its shift, `tagInfo` TLB_INFO_CHECKED and TLB_INFO_TAGS.
    */
   fill(
     context: number,
@@ -107,7 +119,7 @@ export class SoftTlb {
     attributes: number,
     frame: HostOffset,
     ignoreTop: boolean,
-    checked: boolean,
+    tagInfo: number,
   ): void {
     const index = (low >>> 12) & INDEX_MASK;
     const entry = context * TLB.entries + index;
@@ -125,25 +137,27 @@ export class SoftTlb {
     this.u32[at + EXEC] = executable ? page : invalid;
     this.u32[at + EXEC + 1] = executable ? high : INVALID_HIGH;
     this.u32[at + ADDEND] = frame - page;
-    this.u32[at + INFO] =
-      (ignoreTop ? 8 : 0) |
-      (checked ? TLB_INFO_CHECKED : 0) |
-      (attributes & ATTR_GUARDED ? TLB_INFO_GUARDED : 0);
+    this.u32[at + INFO] = (ignoreTop ? 8 : 0) | tagInfo | (attributes & ATTR_GUARDED ? TLB_INFO_GUARDED : 0);
     const shift = (attributes >>> ATTR_SIZE_SHIFT) & ATTR_SIZE_MASK;
     this.shifts[entry] = shift;
     this.clean = false;
     const half = (high >>> 23) & 1;
-    if (shift > this.largest[half]) this.largest[half] = shift;
+    if (shift > 12) {
+      if (shift > this.largest[half]) this.largest[half] = shift;
+      this.blockRegions[regionOf(low, high & 0x00ff_ffff)] = 1;
+    }
+    const number = (frame - this.framesBase) >>> 12;
+    this.frames[number >>> 3] |= 1 << (number & 7);
     if (half === 0 || attributes & ATTR_NOT_GLOBAL) {
       if (this.locals < LOCAL_ENTRIES) this.local[this.locals] = entry;
       if (this.locals <= LOCAL_ENTRIES) this.locals++;
     }
   }
 
-  /** Drops every entry whose architectural TLB entry translates a page in [low:high, + bytes). */
+  /** Drops every entry whose architectural TLB entry translates an address. */
   dropAddress(low: number, high: number): void {
-    const half = (high >>> 23) & 1;
-    if (this.largest[half] === 12) {
+    const largest = this.largest[(high >>> 23) & 1];
+    if (largest <= 21 && this.blockRegions[regionOf(low, high & 0x00ff_ffff)] === 0) {
       const index = (low >>> 12) & INDEX_MASK;
       for (let context = 0; context < TLB_COUNT; context++) this.invalidate(context * TLB.entries + index);
       return;
@@ -173,6 +187,9 @@ export class SoftTlb {
 
   /** Drops the entries that lead to a frame. */
   dropFrame(frame: HostOffset): void {
+    const number = (frame - this.framesBase) >>> 12;
+    if (!(this.frames[number >>> 3] & (1 << (number & 7)))) return;
+    this.frames[number >>> 3] &= ~(1 << (number & 7));
     if (this.clean) return;
     const start = this.first >>> 2;
     for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) {
@@ -200,6 +217,22 @@ export class SoftTlb {
           ? WRITE
           : EXEC;
     return hostOffset((this.u32[at + ADDEND] + this.u32[at + tag]) >>> 0);
+  }
+
+  /** TLB.info of the entry that lookup() found. */
+  info = 0;
+
+  /** The frame that generated code would reach for a read or write of one page, or -1. */
+  lookup(context: number, low: number, high: number, write: boolean): number {
+    const at = (this.first >>> 2) + (context * TLB.entries + ((low >>> 12) & INDEX_MASK)) * WORDS;
+    const tag = at + (write ? WRITE : READ);
+    const page = (low & ~0xfff) >>> 0;
+    if (this.u32[tag] !== page) return -1;
+    const info = this.u32[at + INFO];
+    const difference = this.u32[tag + 1] ^ high;
+    if ((info & 63 ? difference & 0x00ff_ffff : difference) !== 0) return -1;
+    this.info = info;
+    return (page + this.u32[at + ADDEND]) >>> 0;
   }
 
   /** Whether code at an address may go on without fetch(). */

@@ -15,10 +15,7 @@ export const memoryRegisters: readonly RegisterRow[] = [
   stored('SCTLR_EL1', [3, 0, 1, 0, 0], {
     reset: SCTLR_RESET,
     mask: SCTLR_WRITABLE,
-    after: (host) => {
-      host.translationChanged();
-      host.controlsChanged();
-    },
+    after: (host) => host.sctlrChanged(),
   }),
   stored('ACTLR_EL1', [3, 0, 1, 0, 1], { mask: 0n }),
   stored('CPACR_EL1', [3, 0, 1, 0, 2], { mask: 3n << 20n, after: (host) => host.controlsChanged() }),

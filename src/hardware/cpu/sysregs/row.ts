@@ -55,11 +55,12 @@ export interface RegisterHost {
   /** Stored value of a register that has a slot, by name. */
   stored(name: string): bigint;
   setStored(name: string, value: bigint): void;
-  /** SCTLR, TCR or MAIR was written: what the MMU derived from them is stale. */
+  sctlrChanged(): void;
+  /** TCR or MAIR was written: what the MMU derived from them is stale. */
   translationChanged(): void;
   /** A TTBR was written. */
   tablesChanged(): void;
-  /** CPACR, SCTLR or the exception level changed: flags that generated code tests are stale. */
+  /** CPACR or the exception level changed: flags that generated code tests are stale. */
   controlsChanged(): void;
   /** EL, PAN or UAO changed: another soft TLB applies. */
   contextChanged(): void;
