@@ -1,1 +1,3 @@
+export * from './cpu/index.ts';
+export * from './engine/index.ts';
 export * from './memory/index.ts';

@@ -98,15 +98,20 @@ export function buildDecoder(rows: readonly Row[]): Decoder {
   const switches: Switch[] = [];
   const known = new Map<string, number>();
 
+  /** Whose an encoding is: the only claimant's, or that of the row which refines all others. */
+  const claimant = (found: ReadonlySet<number>): number => {
+    const names = [...found].map((v) => variants[v]?.row.name);
+    const winners = [...found].filter((v) =>
+      names.every((name) => name === variants[v]?.row.name || name === variants[v]?.row.refines),
+    );
+    if (found.size > 0 && winners.length !== 1) throw new Error(`rows overlap: ${names.join(' and ')}`);
+    return winners[0] ?? UNDEFINED;
+  };
+
   const node = (candidates: readonly Leaf[], tested: number): number => {
     const open = candidates.reduce((m, leaf) => m | leaf.mask, 0) & ~tested;
     if (open === 0) {
-      const found = new Set(candidates.map((leaf) => leaf.variant));
-      if (found.size > 1) {
-        const names = [...found].map((v) => variants[v]?.row.name).join(' and ');
-        throw new Error(`rows overlap: ${names}`);
-      }
-      return candidates[0]?.variant ?? UNDEFINED;
+      return claimant(new Set(candidates.map((leaf) => leaf.variant)));
     }
     const key = `${tested}:${candidates.map((leaf) => leaf.id).join()}`;
     const before = known.get(key);

@@ -43,8 +43,12 @@ export type Feature =
 
 export interface RowOptions {
   readonly feature?: Feature;
+  /** The row exists only where this feature does not: hints that are NOPs then. */
+  readonly without?: Feature;
   /** Uses FP or SIMD registers: traps while CPACR_EL1.FPEN says so. */
   readonly simd?: boolean;
+  /** This row takes its encodings from that row, whose pattern covers them. */
+  readonly refines?: string;
   /** Encodings of the pattern for which this holds are the row's; the others are somebody else's or unallocated. */
   readonly where?: (f: Fields) => boolean;
   /** Further fields that `where` must see although the interpreter reads them at run time, e.g. ['Rd']. */

@@ -8,29 +8,36 @@ import { dataProcessingImmediate } from './groups/data-processing-immediate.ts';
 import { dataProcessingRegister } from './groups/data-processing-register.ts';
 import { fpBuiltHelpers, fpHostHelpers, scalarFloatingPoint } from './groups/fp/index.ts';
 import { loadsAndStores } from './groups/loads-stores.ts';
+import { plainRegisterAccess } from './groups/plain-registers.ts';
+import { pauthHelpers, pointerAuthentication } from './groups/pointer-authentication.ts';
 import { advancedSimd, simdBuiltHelpers, simdHostHelpers } from './groups/simd/index.ts';
 import type { BuiltHelper, Helpers, HostHelper } from './helpers.ts';
 import type { Feature, Row } from './row.ts';
 
-/** Every row there is. */
+/** Every row there is, those of absent features included. */
 export const allRows: readonly Row[] = [
   ...dataProcessingImmediate,
   ...branchesAndSystem,
+  ...plainRegisterAccess,
   ...loadsAndStores,
   ...atomics,
   ...dataProcessingRegister,
+  ...pointerAuthentication,
   ...scalarFloatingPoint,
   ...advancedSimd,
   ...cryptography,
 ];
 
-/** The rows of a machine with these features (all, where none are named). */
-export function instructionTable(features?: ReadonlySet<Feature>): readonly Row[] {
-  return features ? allRows.filter((r) => !r.feature || features.has(r.feature)) : allRows;
+/** The rows of a machine that lacks these features. */
+export function instructionTable(absent: ReadonlySet<Feature> = new Set()): readonly Row[] {
+  return allRows.filter(
+    (r) => !(r.feature && absent.has(r.feature)) && !(r.without && !absent.has(r.without)),
+  );
 }
 
 export const builtHelpers: Helpers<BuiltHelper> = {
   ...baseBuiltHelpers,
+  ...pauthHelpers,
   ...fpBuiltHelpers,
   ...simdBuiltHelpers,
   ...cryptoBuiltHelpers,

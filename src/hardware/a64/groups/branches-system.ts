@@ -3,6 +3,7 @@
 import { EXCEPTION, STATE } from '../../cpu/index.ts';
 import type { Insn } from '../insn.ts';
 import { type Row, type RowOptions, row } from '../row.ts';
+import { POINTER_AUTH_HINTS } from './pointer-authentication.ts';
 
 const link = (i: Insn): void => i.setX(30, i.pc().add(4));
 
@@ -36,32 +37,21 @@ const immediateBranches: Row[] = [
   ),
 ];
 
-/** BR through X16 or X17 may land where a call may (BTYPE 1), through others only at a jump's landing (3). */
-const jumpType = (f: Readonly<Record<string, number>>): boolean => f.Rn === 16 || f.Rn === 17;
+const branchRegister = (name: string, rn: string, btype: number, options: RowOptions = {}): Row =>
+  row(
+    name,
+    `1101011 0 000 11111 0000 00 ${rn} 00000`,
+    rn === 'Rn:5' ? 'br {Rn:x}' : `br x${parseInt(rn, 2)}`,
+    'C6.2.37',
+    (i) => i.branchTo(i.x(rn === 'Rn:5' ? 'Rn' : parseInt(rn, 2)), btype),
+    options,
+  );
 
+/** BR through X16 or X17 may land where a call may (BTYPE 1), through others only at a jump's landing (3). */
 const registerBranches: Row[] = [
-  row(
-    'BR',
-    '1101011 0 000 11111 0000 00 Rn:5 00000',
-    'br {Rn:x}',
-    'C6.2.37',
-    (i) => i.branchTo(i.x('Rn'), 3),
-    {
-      where: (f) => !jumpType(f),
-      whereFields: ['Rn'],
-    },
-  ),
-  row(
-    'BR (X16, X17)',
-    '1101011 0 000 11111 0000 00 Rn:5 00000',
-    'br {Rn:x}',
-    'C6.2.37',
-    (i) => i.branchTo(i.x('Rn'), 1),
-    {
-      where: jumpType,
-      whereFields: ['Rn'],
-    },
-  ),
+  branchRegister('BR', 'Rn:5', 3),
+  branchRegister('BR X16', '10000', 1, { refines: 'BR' }),
+  branchRegister('BR X17', '10001', 1, { refines: 'BR' }),
   row('BLR', '1101011 0 001 11111 0000 00 Rn:5 00000', 'blr {Rn:x}', 'C6.2.35', (i) => {
     const target = i.x('Rn');
     link(i);
@@ -103,15 +93,12 @@ const HINTS: [string, string, string, (i: Insn) => void, RowOptions?][] = [
 ];
 
 const hintBits = new Set(HINTS.map(([, bits]) => parseInt(bits.replace(' ', ''), 2)));
-/** XPACLRI, PACIA1716..., PACIASP... and BTI have rows of their own where the feature is present. */
-export const pointerAuthHints = new Set([7, 8, 10, 12, 14, 24, 25, 26, 27, 28, 29, 30, 31]);
-
 const hints: Row[] = [
   ...HINTS.map(([name, bits, text, semantics, options]) =>
     row(name, `1101010100 0 00 011 0010 ${bits} 11111`, text, 'C6.2.125', semantics, options),
   ),
   row('HINT', '1101010100 0 00 011 0010 imm_hint:7 11111', 'hint {imm_hint:uhex}', 'C6.2.125', () => {}, {
-    where: (f) => !hintBits.has(f.imm_hint as number) && !pointerAuthHints.has(f.imm_hint as number),
+    where: (f) => !hintBits.has(f.imm_hint as number) && !POINTER_AUTH_HINTS.has(f.imm_hint as number),
     whereFields: ['imm_hint'],
   }),
 ];
@@ -141,7 +128,7 @@ const barriers: Row[] = [
 const flagConversions: Row[] = [
   row(
     'CFINV',
-    '1101010100 0 00 000 0100 imm_crm:4 000 11111',
+    '1101010100 0 00 000 0100 0000 000 11111',
     'cfinv',
     'C6.2.64',
     (i) => i.setNzcv(i.nzcv().xor(2)),
@@ -149,7 +136,7 @@ const flagConversions: Row[] = [
   ),
   row(
     'XAFLAG',
-    '1101010100 0 00 000 0100 imm_crm:4 001 11111',
+    '1101010100 0 00 000 0100 0000 001 11111',
     'xaflag',
     'C6.2.412',
     (i) => {
@@ -161,7 +148,7 @@ const flagConversions: Row[] = [
   ),
   row(
     'AXFLAG',
-    '1101010100 0 00 000 0100 imm_crm:4 010 11111',
+    '1101010100 0 00 000 0100 0000 010 11111',
     'axflag',
     'C6.2.24',
     (i) => {

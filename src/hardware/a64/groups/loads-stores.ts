@@ -389,7 +389,7 @@ const ordered: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) => {
     storeRow('stlr', '001000 1 0 0 imm_rs:5 1 imm_rt2:5'),
     loadRow('ldlar', '001000 1 1 0 imm_rs:5 0 imm_rt2:5', { feature: 'LOR' }),
     { ...storeRow('stllr', '001000 1 0 0 imm_rs:5 0 imm_rt2:5'), feature: 'LOR' as const },
-    loadRow('ldapr', '111 0 00 1 0 1 imm_rs:5 1 100 00', { feature: 'LRCPC' }),
+    loadRow('ldapr', '111 0 00 1 0 1 11111 1 100 00', { feature: 'LRCPC' }),
   ];
 });
 

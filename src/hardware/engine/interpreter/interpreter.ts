@@ -42,8 +42,8 @@ export class Interpreter {
   private client: EngineClient | undefined;
   private readonly enter: (cpu: number) => number;
 
-  constructor(memory: PhysicalMemory, features?: ReadonlySet<Feature>) {
-    this.decoder = buildDecoder(instructionTable(features));
+  constructor(memory: PhysicalMemory, absent?: ReadonlySet<Feature>) {
+    this.decoder = buildDecoder(instructionTable(absent));
     const conditionTable = memory.reserve(256);
     for (let k = 0; k < 256; k++) memory.u8[conditionTable + k] = conditionHolds(k >> 4, k & 15) ? 1 : 0;
     const decodeTable = memory.reserve(this.decoder.root.length * 2);

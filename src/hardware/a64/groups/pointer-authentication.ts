@@ -1,0 +1,249 @@
+// Pointer authentication (FEAT_PAuth2, FEAT_FPAC; Arm ARM D8.10). The cipher is implementation defined: two rounds
+// of multiply and fold, because a software QARMA would cost more than the code that it protects. Bits of a pointer
+// that hold its PAC are EORed with the cipher's output, so that authenticating is the same step again.
+
+import { EXCEPTION, registerOffset, STATE } from '../../cpu/index.ts';
+import type { Value } from '../../wasm/index.ts';
+import type { BuiltHelper, Helpers } from '../helpers.ts';
+import type { Insn } from '../insn.ts';
+import { type Row, row, rows } from '../row.ts';
+import { baseAddress } from './loads-stores.ts';
+
+interface Key {
+  /** As in the mnemonics. */
+  readonly name: 'ia' | 'ib' | 'da' | 'db';
+  /** Bit of STATE.pacEnabled, and the syndrome of a failure. */
+  readonly index: number;
+  readonly low: number;
+}
+const keyOf = (name: Key['name'], index: number): Key => ({
+  name,
+  index,
+  low: registerOffset(`AP${name.toUpperCase()}KeyLo_EL1`),
+});
+const IA = keyOf('ia', 0);
+const IB = keyOf('ib', 1);
+const DA = keyOf('da', 2);
+const DB = keyOf('db', 3);
+const KEYS = [IA, IB, DA, DB];
+
+/** (pointer or data, modifier, key low, key high) -> 64 bits that depend on all of them. */
+const cipher: BuiltHelper = {
+  params: ['i64', 'i64', 'i64', 'i64'],
+  results: ['i64'],
+  build: (c) => {
+    const fold = (v: Value): Value => v.xor(v.shrU(32));
+    const first = fold(c.param(0).xor(c.param(2)).mul(0x9e3779b97f4a7c15n));
+    const second = fold(first.add(c.param(1)).mul(0xd6e8feb86659fd93n));
+    c.return(fold(second.xor(c.param(3)).mul(0xa0761d6478bd642fn)));
+  },
+};
+
+/** (cpu, pointer, modifier, key offset, mask offset) -> the pointer with its PAC put in or taken out. */
+const togglePac: BuiltHelper = {
+  params: ['i32', 'i64', 'i64', 'i32', 'i32'],
+  results: ['i64'],
+  build: (c, helper) => {
+    const [pointer, modifier, keyOffset, maskOffset] = [c.param(1), c.param(2), c.param(3), c.param(4)];
+    const bit55 = pointer.shrU(55).and(1);
+    const mask = c.load('i64.load', c.param(0).add(maskOffset).add(bit55.wrap().shl(3)), 0, 'state');
+    const canonical = pointer.and(mask.not()).or(mask.and(bit55.neg()));
+    const key = c.param(0).add(keyOffset);
+    const low = c.load('i64.load', key, 0, 'state');
+    const high = c.load('i64.load', key, 8, 'state');
+    const pac = c.call(helper('cipher'), canonical, modifier, low, high) as Value;
+    c.return(pointer.xor(pac.and(mask)));
+  },
+};
+
+/** (cpu, pointer, mask offset) -> the pointer with every PAC bit a copy of bit 55. */
+const stripPac: BuiltHelper = {
+  params: ['i32', 'i64', 'i32'],
+  results: ['i64'],
+  build: (c) => {
+    const pointer = c.param(1);
+    const bit55 = pointer.shrU(55).and(1);
+    const mask = c.load('i64.load', c.param(0).add(c.param(2)).add(bit55.wrap().shl(3)), 0, 'state');
+    c.return(pointer.and(mask.not()).or(mask.and(bit55.neg())));
+  },
+};
+
+export const pauthHelpers: Helpers<BuiltHelper> = { cipher, togglePac, stripPac };
+
+const maskOffset = (key: Key): number => STATE.pacMask + (key.index >= 2 ? 16 : 0);
+
+const enabled = (i: Insn, key: Key): Value =>
+  i.c.load('i32.load', i.cpu, STATE.pacEnabled, 'state').shrU(key.index).and(1);
+
+const toggle = (i: Insn, key: Key, pointer: Value, modifier: Value): Value =>
+  i.c.call(i.helper('togglePac'), i.cpu, pointer, modifier, key.low, maskOffset(key)) as Value;
+
+const strip = (i: Insn, key: Key, pointer: Value): Value =>
+  i.c.call(i.helper('stripPac'), i.cpu, pointer, maskOffset(key)) as Value;
+
+/** AddPAC, where the key is enabled. */
+const sign = (i: Insn, key: Key, pointer: Value, modifier: Value): Value =>
+  i.select(enabled(i, key), toggle(i, key, strip(i, key, pointer), modifier), pointer);
+
+/** Auth: a pointer that does not come out canonical is an exception (FEAT_FPAC), with the key in the syndrome. */
+function authenticate(i: Insn, key: Key, pointer: Value, modifier: Value): Value {
+  const plain = toggle(i, key, pointer, modifier);
+  const on = enabled(i, key);
+  i.exceptionIf(on.and(plain.ne(strip(i, key, plain))), EXCEPTION.pacFail, key.index);
+  return i.select(on, plain, pointer);
+}
+
+type Operation = (i: Insn, key: Key, pointer: Value, modifier: Value) => Value;
+const OPERATIONS: [string, string, Operation][] = [
+  ['pac', '000', sign],
+  ['aut', '001', authenticate],
+];
+
+const KEY_BITS = ['00', '01', '10', '11'];
+
+const registerForms: Row[] = OPERATIONS.flatMap(([verb, bits, operate]) =>
+  KEYS.flatMap((key) => {
+    const op = `${bits.slice(1)}`;
+    const name = `${verb}${key.name}`;
+    return [
+      // opcode 00Z<aut><key>: Z selects the zero modifier.
+      row(
+        name.toUpperCase(),
+        `1 1 0 11010110 00001 000${op.slice(1)}${KEY_BITS[key.index]} Rn:5 Rd:5`,
+        `${name} {Rd:x}, {Rn:xsp}`,
+        'C6.2.241',
+        (i) => i.setX('Rd', operate(i, key, i.x('Rd'), i.xsp('Rn'))),
+      ),
+      row(
+        `${verb}${key.name[0]}z${key.name[1]}`.toUpperCase(),
+        `1 1 0 11010110 00001 001${op.slice(1)}${KEY_BITS[key.index]} 11111 Rd:5`,
+        `${verb}${key.name[0]}z${key.name[1]} {Rd:x}`,
+        'C6.2.241',
+        (i) => i.setX('Rd', operate(i, key, i.x('Rd'), i.i64(0))),
+      ),
+    ];
+  }),
+);
+
+const stripForms: Row[] = [IA, DA].map((key, data) =>
+  row(
+    `XPAC${data ? 'D' : 'I'}`,
+    `1 1 0 11010110 00001 01000${data} 11111 Rd:5`,
+    `xpac${data ? 'd' : 'i'} {Rd:x}`,
+    'C6.2.413',
+    (i) => i.setX('Rd', strip(i, key, i.x('Rd'))),
+  ),
+);
+
+/** Hint number, mnemonic, register signed, modifier. */
+const HINTS: [number, string, (i: Insn) => void][] = [
+  [7, 'xpaclri', (i) => i.setX(30, strip(i, IA, i.x(30)))],
+  ...OPERATIONS.flatMap(([verb, , operate], aut): [number, string, (i: Insn) => void][] =>
+    [IA, IB].flatMap((key, b): [number, string, (i: Insn) => void][] => [
+      [8 + 4 * aut + 2 * b, `${verb}${key.name}1716`, (i) => i.setX(17, operate(i, key, i.x(17), i.x(16)))],
+      [24 + 4 * aut + 2 * b, `${verb}${key.name}z`, (i) => i.setX(30, operate(i, key, i.x(30), i.i64(0)))],
+      [25 + 4 * aut + 2 * b, `${verb}${key.name}sp`, (i) => i.setX(30, operate(i, key, i.x(30), i.xsp(31)))],
+    ]),
+  ),
+];
+
+/** The hints that are pointer authentication where there is any. */
+export const POINTER_AUTH_HINTS: ReadonlySet<number> = new Set(HINTS.map(([hint]) => hint));
+
+const hintPattern = (hint: number): string =>
+  `1101010100 0 00 011 0010 ${hint.toString(2).padStart(7, '0')} 11111`;
+const hintForms: Row[] = HINTS.map(([hint, name, semantics]) =>
+  row(name.toUpperCase(), hintPattern(hint), name, 'C6.2.125', semantics),
+);
+const hintsWithout: Row[] = HINTS.map(([hint, name]) =>
+  row(`${name.toUpperCase()} (NOP)`, hintPattern(hint), name, 'C6.2.125', () => {}, { without: 'PAuth' }),
+);
+
+/** BRAA and friends: the modifier is Rm or SP, or zero; then as the plain branch. */
+const branchForms: Row[] = [IA, IB].flatMap((key) => {
+  const m = key.name[1] as string;
+  const branch = (name: string, opc: string, btype: number, link: boolean): Row[] =>
+    [0, 1].map((z) =>
+      row(
+        `${name}A${m.toUpperCase()}${z ? 'Z' : ''}`,
+        `1101011 ${z ? 0 : 1} 0 ${opc} 11111 00001${m === 'a' ? 0 : 1} Rn:5 ${z ? '11111' : 'Rm:5'}`,
+        `${name.toLowerCase()}a${m}${z ? 'z' : ''} {Rn:x}${z ? '' : ', {Rm:xsp}'}`,
+        'C6.2.38',
+        (i) => {
+          const target = authenticate(i, key, i.x('Rn'), z ? i.i64(0) : i.xsp('Rm'));
+          if (link) i.setX(30, i.pc().add(4));
+          i.branchTo(target, btype);
+        },
+      ),
+    );
+  return [
+    ...branch('BR', '00', 3, false),
+    ...branch('BLR', '01', 2, true),
+    row(
+      `RETA${m.toUpperCase()}`,
+      `1101011 0010 11111 00001${m === 'a' ? 0 : 1} 11111 11111`,
+      `reta${m}`,
+      'C6.2.256',
+      (i) => i.branchTo(authenticate(i, key, i.x(30), i.xsp(31)), 0),
+    ),
+    row(
+      `ERETA${m.toUpperCase()}`,
+      `1101011 0100 11111 00001${m === 'a' ? 0 : 1} 11111 11111`,
+      `ereta${m}`,
+      'C6.2.122',
+      (i) => {
+        const elr = registerOffset('ELR_EL1');
+        i.c.if(i.word('el'), () => {
+          const target = authenticate(i, key, i.c.load('i64.load', i.cpu, elr, 'state'), i.xsp(31));
+          i.c.store('i64.store', i.cpu, elr, target, 'state');
+        });
+        i.exception(EXCEPTION.eret, i.i32(0));
+      },
+    ),
+  ];
+});
+
+/** LDRAA, LDRAB: authenticates the base with a zero modifier, then loads. */
+const loadForms: Row[] = [DA, DB].flatMap((key, m) =>
+  [0, 1].map((writeBack) =>
+    row(
+      `LDRA${m ? 'B' : 'A'} (${writeBack ? 'pre-index' : 'offset'})`,
+      `11 111 0 00 ${m} imms9:1 1 imm9:9 ${writeBack} 1 Rn:5 Rt:5`,
+      `ldra${m ? 'b' : 'a'} {Rt:x}, [{Rn:xsp}${writeBack ? ', {imms9,imm9:s10}]!' : '{imms9,imm9:soffset10}]'}`,
+      'C6.2.181',
+      (i) => {
+        const base = authenticate(i, key, baseAddress(i), i.i64(0));
+        const offset = i.field64('imms9').shl(9).or(i.field64('imm9')).shl(54).shrS(51);
+        const address = base.add(offset);
+        const data = i.load(address, 8);
+        if (writeBack) i.setXsp('Rn', address);
+        i.setX('Rt', data);
+      },
+    ),
+  ),
+);
+
+const pacga = row(
+  'PACGA',
+  '1 0 0 11010110 Rm:5 001100 Rn:5 Rd:5',
+  'pacga {Rd:x}, {Rn:x}, {Rm:xsp}',
+  'C6.2.243',
+  (i) => {
+    const key = registerOffset('APGAKeyLo_EL1');
+    const word = (offset: number): Value => i.c.load('i64.load', i.cpu, offset, 'state');
+    const mac = i.c.call(i.helper('cipher'), i.x('Rn'), i.xsp('Rm'), word(key), word(key + 8)) as Value;
+    i.setX('Rd', mac.and(0xffff_ffff_0000_0000n));
+  },
+);
+
+export const pointerAuthentication: readonly Row[] = [
+  ...hintsWithout,
+  ...rows({ feature: 'PAuth' }, [
+    ...registerForms,
+    ...stripForms,
+    ...hintForms,
+    ...branchForms,
+    ...loadForms,
+    pacga,
+  ]),
+];

@@ -1,0 +1,1 @@
+export { type EngineClient, Interpreter } from './interpreter/interpreter.ts';

@@ -1,0 +1,194 @@
+// One vCPU: runs guest code until something must be decided outside it (KVM_RUN), serving by itself what a kernel
+// hypervisor serves: its interrupt controller's registers, SMCCC calls, timers.
+
+import type { Cpu, CpuExit, Interpreter } from '../hardware/index.ts';
+import { Errno, type Gpa } from '../lib/index.ts';
+import type { CallDispatcher, CallOutcome } from './calls/index.ts';
+import { type GuestClock, NS_PER_TICK } from './clock.ts';
+import type { VcpuExit } from './exits.ts';
+import type { RegisterWindow } from './irq/index.ts';
+
+/** Anything that executes a Cpu's instructions: the interpreter, or a JIT with it. */
+export type Engine = Pick<Interpreter, 'run'>;
+
+/** With the host's clock, how many instructions may pass before timers are looked at again. */
+const HOST_CLOCK_POLL = 100_000;
+
+const BUDGET: VcpuExit = { reason: 'budget' };
+const WFI: VcpuExit = { reason: 'wfi' };
+
+export interface VcpuParts {
+  readonly index: number;
+  readonly cpu: Cpu;
+  readonly engine: Engine;
+  readonly clock: GuestClock;
+  readonly calls: CallDispatcher;
+  /** The window of the in-kernel interrupt controller that holds an address, if any. */
+  windowAt(ipa: Gpa): RegisterWindow | undefined;
+  /** The exit that stage 2 prepared when it stopped this vCPU. */
+  stage2Exit(): VcpuExit;
+}
+
+export class Vcpu {
+  readonly index: number;
+  readonly cpu: Cpu;
+  private readonly parts: VcpuParts;
+  private on: boolean;
+  private waiting = false;
+  /** WFE: the wait also ends with the time slice. */
+  private waitingForEvent = false;
+  /** WFIT, WFET: the wait also ends when CNTVCT reaches this. */
+  private waitDeadline: bigint | undefined;
+  private closed = false;
+  /** Instructions run before the last reset of the CPU. */
+  private past = 0;
+
+  constructor(parts: VcpuParts) {
+    this.parts = parts;
+    this.index = parts.index;
+    this.cpu = parts.cpu;
+    // PSCI: secondary vCPUs wait to be started.
+    this.on = parts.index === 0;
+  }
+
+  /** Instructions run since creation; exact while the guest runs, too. */
+  get instructions(): number {
+    return this.past + this.cpu.instructions;
+  }
+
+  get poweredOn(): boolean {
+    return this.on;
+  }
+
+  /** Powered on, and not waiting or with an interrupt pending that ends the wait. */
+  get runnable(): boolean {
+    return this.on && (!this.waiting || this.waitOver());
+  }
+
+  /** PSCI CPU_ON: at `entry`, EL1, MMU off, `context` in X0. */
+  start(entry: bigint, context: bigint): void {
+    this.past += this.cpu.instructions;
+    this.cpu.reset(entry, context);
+    this.on = true;
+    this.waiting = false;
+  }
+
+  /** PSCI CPU_OFF. */
+  stop(): void {
+    this.on = false;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  /**
+   * Runs at most `maxInstructions`. EBADF after the VM is gone. An MMIO exit of a load must be answered with
+   * completeMmio() before the next run.
+   */
+  run(maxInstructions: number): VcpuExit {
+    if (this.closed) throw new Errno('EBADF', `vCPU ${this.index} of a destroyed VM`);
+    const { cpu, parts } = this;
+    const end = cpu.instructions + maxInstructions;
+    for (;;) {
+      if (!this.on) return WFI;
+      cpu.timer.update();
+      if (this.waiting) {
+        if (!this.waitOver()) return WFI;
+        this.waiting = false;
+      }
+      const allowed = cpu.prepare();
+      if (allowed > 0) {
+        const left = end - cpu.instructions;
+        if (left <= 0) return BUDGET;
+        cpu.begin(Math.min(allowed, left, this.untilTimer()));
+        parts.engine.run(cpu);
+      }
+      const exit = cpu.takeExit();
+      const outcome = exit && this.serve(exit);
+      if (outcome) return outcome;
+    }
+  }
+
+  /** The value that a load from MMIO gets. */
+  completeMmio(value: bigint): void {
+    this.cpu.completeMmio(value);
+  }
+
+  private waitOver(): boolean {
+    if (this.cpu.wakeUpPending || this.waitingForEvent) return true;
+    return this.waitDeadline !== undefined && this.cpu.timer.virtual.count() >= this.waitDeadline;
+  }
+
+  /** Instructions until a timer may fire; at least one. */
+  private untilTimer(): number {
+    const { clock } = this.parts;
+    if (!clock.virtual) return HOST_CLOCK_POLL;
+    const nanoseconds = this.cpu.timer.nextDeadlineTicks() * NS_PER_TICK - clock.now();
+    return Math.max(1, Math.ceil(nanoseconds));
+  }
+
+  /** When this vCPU's next timer fires, in nanoseconds since power-on; Infinity where none is set. */
+  nextDeadline(): number {
+    if (!this.on) return Infinity;
+    const wait = this.waiting && this.waitDeadline !== undefined ? Number(this.waitDeadline) : Infinity;
+    return Math.min(this.cpu.timer.nextDeadlineTicks(), wait) * NS_PER_TICK;
+  }
+
+  /** Undefined where the guest goes on. */
+  private serve(exit: CpuExit): VcpuExit | undefined {
+    switch (exit.kind) {
+      case 'mmio':
+        return this.mmio(exit);
+      case 'hvc':
+      case 'smc': {
+        const { cpu } = this;
+        const regs = {
+          get: (n: number) => cpu.state.x(n),
+          set: (n: number, value: bigint) => cpu.state.setX(n, value),
+        };
+        return this.afterCall(this.parts.calls.handle({ conduit: exit.kind, vcpu: this.index, regs }));
+      }
+      case 'wfi':
+        return this.wait(exit.event, exit.deadline);
+      case 'debug':
+        return { reason: 'debug', kind: exit.cause, address: exit.address };
+      case 'stage2':
+        return this.parts.stage2Exit();
+    }
+  }
+
+  private wait(event: boolean, deadline: bigint | undefined): VcpuExit {
+    this.waiting = true;
+    this.waitingForEvent = event;
+    this.waitDeadline = deadline;
+    return WFI;
+  }
+
+  private mmio(exit: CpuExit & { kind: 'mmio' }): VcpuExit | undefined {
+    // KVM_RUN fails where the instruction has no syndrome that fits an MMIO exit; only 16 bytes do not fit here.
+    if (exit.size === 16) return { reason: 'error', errno: 'ENOSYS' };
+    const window = this.parts.windowAt(exit.ipa);
+    // A store needs no answer: it is done when the vCPU runs again, as in KVM.
+    if (exit.write) this.cpu.completeMmio(0n);
+    if (!window) return { reason: 'mmio', gpa: exit.ipa, size: exit.size, write: exit.write, data: exit.data };
+    const offset = exit.ipa - window.base;
+    if (exit.write) window.write(this.index, offset, exit.size, exit.data);
+    else this.cpu.completeMmio(window.read(this.index, offset, exit.size));
+    return undefined;
+  }
+
+  private afterCall(outcome: CallOutcome): VcpuExit | undefined {
+    switch (outcome.kind) {
+      case 'handled':
+        return undefined;
+      case 'repeat':
+        this.cpu.state.pc = BigInt.asUintN(64, this.cpu.state.pc - 4n);
+        return undefined;
+      case 'exit':
+        if (outcome.reason === 'wfi') return this.wait(false, undefined);
+        if (outcome.reason === 'cpu-off') return WFI;
+        return outcome;
+    }
+  }
+}
