@@ -15,3 +15,5 @@ export { type RngOptions, VirtioRng } from './rng/device.ts';
 export type { TransportOptions } from './transport/core.ts';
 export { type SavedMmio, VirtioMmio } from './transport/mmio.ts';
 export { type SavedVirtioPci, VirtioPci } from './transport/pci.ts';
+export type { VsockBackend, VsockListener, VsockStream } from './vsock/backend.ts';
+export { VirtioVsock, type VsockOptions } from './vsock/device.ts';

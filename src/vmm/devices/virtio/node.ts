@@ -2,3 +2,4 @@
 
 export { type FileBlockOptions, fileBlock } from './blk/file.ts';
 export { type StreamNetOptions, streamNet } from './net/stream.ts';
+export { type UnixVsockOptions, unixVsock } from './vsock/unix.ts';

@@ -11,6 +11,7 @@ import { F_EVENT_IDX, STATUS } from '../../../../src/vmm/devices/virtio/features
 import { VirtioIommu } from '../../../../src/vmm/devices/virtio/iommu/device.ts';
 import { VirtioNet } from '../../../../src/vmm/devices/virtio/net/device.ts';
 import { VirtioRng } from '../../../../src/vmm/devices/virtio/rng/device.ts';
+import { VirtioVsock } from '../../../../src/vmm/devices/virtio/vsock/device.ts';
 import { faces } from './faces.ts';
 import {
   bringUp,
@@ -48,6 +49,7 @@ const devices: [string, (env: DeviceEnv) => VirtioDevice][] = [
   ['net', (env) => new VirtioNet({ backend: echo() }, env)],
   ['console', (env) => typedAt(new VirtioConsole({ write: () => {} }, env))],
   ['iommu', (env) => new VirtioIommu({}, env)],
+  ['vsock', (env) => new VirtioVsock({ backend: { accept: () => undefined } }, env)],
   ['balloon', (env) => new VirtioBalloon({ backend: pages }, env)],
 ];
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../../src/lib/index.ts';
-import { fileBlock, streamNet } from '../../../../src/vmm/devices/virtio/node.ts';
+import { fileBlock, streamNet, unixVsock } from '../../../../src/vmm/devices/virtio/node.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -118,5 +118,76 @@ describe('frames over a stream socket (QEMU -netdev stream)', () => {
     expect(frames).toEqual([[42]]);
     other.destroy();
     net.dispose();
+  });
+});
+
+describe('virtio sockets as unix sockets', () => {
+  const until = async (done: () => boolean) => {
+    while (!done()) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+
+  it('joins a guest to the unix socket of its port, and refuses where there is none', async () => {
+    const path = join(folder, 'vsock');
+    const vsock = unixVsock({ path, log: silentLog });
+    const heard: string[] = [];
+    const server = createServer((socket) => {
+      socket.on('data', (bytes) => {
+        heard.push(bytes.toString());
+        socket.end('pong');
+      });
+    });
+    await new Promise<void>((resolve) => void server.listen(`${path}_80`, resolve));
+    const sent: string[] = [];
+    let ended = 0;
+    const stream = (localPort: number) => ({
+      localPort,
+      guestPort: 1000,
+      send: (bytes: Uint8Array) => sent.push(new TextDecoder().decode(bytes)) > 0,
+      consumed: () => {},
+      end: () => void ended++,
+    });
+    expect(vsock.accept(stream(81))).toBeUndefined();
+    vsock.accept(stream(80))?.data(new TextEncoder().encode('ping'));
+    await until(() => ended > 0);
+    expect(heard).toEqual(['ping']);
+    expect(sent).toEqual(['pong']);
+    server.close();
+    vsock.dispose();
+  });
+
+  it('joins a host process to the port of the guest that it asks for', async () => {
+    const path = join(folder, 'vsock');
+    const vsock = unixVsock({ path, log: silentLog });
+    const asked: number[] = [];
+    const sent: string[] = [];
+    vsock.attach?.((guestPort, listener) => {
+      asked.push(guestPort);
+      setImmediate(() => {
+        listener.connected?.();
+        listener.data(new TextEncoder().encode('from guest'));
+      });
+      return {
+        localPort: 77,
+        guestPort,
+        send: (bytes) => sent.push(new TextDecoder().decode(bytes)) > 0,
+        consumed: () => {},
+        end: () => {},
+      };
+    });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    let answer = '';
+    const client = connect(path);
+    client.on('data', (bytes) => {
+      answer += bytes.toString();
+    });
+    client.write('CONNECT 2222\nfirst');
+    await until(() => answer.length >= 16 && sent.length > 0);
+    expect(answer).toBe('OK 77\nfrom guest');
+    expect([asked, sent]).toEqual([[2222], ['first']]);
+    const rude = connect(path);
+    rude.write('GET / HTTP/1.1\n');
+    await new Promise((resolve) => rude.once('close', resolve));
+    client.destroy();
+    vsock.dispose();
   });
 });
