@@ -1,1 +1,35 @@
+export { Caches } from './caches.ts';
+export {
+  type Actor,
+  type ActorKind,
+  decide,
+  frameOf,
+  type Hole,
+  type Operation,
+  present,
+  privateOwner,
+  type Route,
+  RULES,
+  type Rule,
+  type Verdict,
+} from './decide.ts';
+export { FRAME_MERGED, FRAME_TAGGED, FRAME_VIEWED, FrameTable } from './frames.ts';
+export {
+  ENTRY_EXECUTE,
+  ENTRY_MAY_WRITE,
+  ENTRY_PRESENT,
+  ENTRY_WRITE,
+  entryFrame,
+  entryState,
+  Guest,
+  type TlbInvalidator,
+} from './guest.ts';
+export { History, type HistoryEntry } from './history.ts';
+export type { Holder } from './holder.ts';
+export { Ledger } from './ledger.ts';
+export { PageTable } from './page-table.ts';
 export type { MemoryPort, Refusal } from './port.ts';
+export * from './states.ts';
+export type { Need, Site, Transition } from './transition.ts';
+export * from './transitions.ts';
+export { View } from './view.ts';

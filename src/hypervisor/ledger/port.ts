@@ -8,6 +8,8 @@ export interface Refusal {
   readonly reason: string;
   /** The first address, in the port's own address space, that was refused. */
   readonly address: number;
+  /** What the VMM's own thread would be sent; for its port by HVA only. */
+  readonly signal?: 'SIGSEGV' | 'SIGBUS';
 }
 
 /**

@@ -1,0 +1,131 @@
+// The ledger: who owns each frame of the host. It runs transitions (transitions.ts), which are the only way in
+// which a record changes, scrubs what leaves a VM, and drops what went stale. It knows frames and guests; slots,
+// files and address spaces stand above it and only hold frames.
+
+import type { PhysicalMemory } from '../../hardware/index.ts';
+import { Errno, type FrameNumber, type HostOffset } from '../../lib/index.ts';
+import { Caches } from './caches.ts';
+import { FRAME_TAGGED, FrameTable } from './frames.ts';
+import { Guest } from './guest.ts';
+import type { History } from './history.ts';
+import type { Holder } from './holder.ts';
+import { FIRST_HANDLE, HOST, MAX_VMS, type Owner } from './states.ts';
+import type { Need, Site, Transition } from './transition.ts';
+import { letGo, release } from './transitions.ts';
+
+export class Ledger {
+  readonly memory: PhysicalMemory;
+  readonly frames: FrameTable;
+  readonly caches: Caches;
+  readonly guests = new Map<Owner, Guest>();
+  readonly holders = new Map<number, Holder>();
+  /** Set to remember transitions. */
+  history: History | undefined;
+  /**
+   * Pieces left out, by name: 'host_donate_guest/unpinned' (a precondition), 'host_donate_guest!views' (a drop),
+   * 'force_reclaim~scrub'. Empty except in the hands of the model checker.
+   */
+  readonly mutants = new Set<string>();
+  private nextHolder = 1;
+
+  constructor(memory: PhysicalMemory) {
+    this.memory = memory;
+    this.frames = new FrameTable(memory.frames);
+    this.caches = new Caches(memory, this.frames);
+  }
+
+  // -------------------------------------------------------------- transitions
+
+  /** The first condition that does not hold, or undefined where the transition may happen. */
+  refusal(transition: Transition, site: Site): Need | undefined {
+    for (const needed of transition.needs) {
+      if (
+        !needed.holds(site) &&
+        !(this.mutants.size > 0 && this.mutants.has(`${transition.name}/${needed.id}`))
+      ) {
+        return needed;
+      }
+    }
+    return undefined;
+  }
+
+  /** Throws the failing condition's errno, with nothing changed. */
+  run(transition: Transition, site: Site): void {
+    const refused = this.refusal(transition, site);
+    if (refused)
+      throw new Errno(refused.errno, `${transition.name} of frame ${site.frame}: needs that ${refused.says}`);
+    const { mutants } = this;
+    if (transition.scrubs?.(site) && !(mutants.size > 0 && mutants.has(`${transition.name}~scrub`))) {
+      this.scrub(site.frame);
+    }
+    transition.becomes(site);
+    for (const kind of transition.drops) {
+      if (mutants.size > 0 && mutants.has(`${transition.name}!${kind}`)) continue;
+      if (kind === 'views') this.caches.dropFromViews(site.frame);
+      else this.caches.dropFromGuest(site.guest!, site.frame);
+    }
+    this.history?.record(transition.name, site.frame, site.guest?.handle, site.gfn);
+  }
+
+  private scrub(frame: FrameNumber): void {
+    this.memory.scrub(frame);
+    this.frames.flags[frame] &= ~FRAME_TAGGED;
+  }
+
+  // -------------------------------------------------------------- frames of holders
+
+  /** A zeroed frame for page `page` of a holder. Throws ENOMEM. */
+  take(holder: Holder, page: number): FrameNumber {
+    const frame = this.frames.take(holder.id, page);
+    this.history?.record('take', frame, undefined, undefined);
+    return frame;
+  }
+
+  /** A holder's page no longer refers to the frame; the last to go gives it back. */
+  putDown(frame: FrameNumber): void {
+    const { frames } = this;
+    this.run(letGo, { frames, frame });
+    this.releaseIfUnused(frame);
+  }
+
+  /** A frame whose last holder left while it was pinned or lent returns once that has ended. */
+  releaseIfUnused(frame: FrameNumber): void {
+    const { frames } = this;
+    const site = { frames, frame };
+    if (frames.owner[frame] === HOST && this.refusal(release, site) === undefined) this.run(release, site);
+  }
+
+  newHolderId(): number {
+    return this.nextHolder++;
+  }
+
+  addHolder(holder: Holder): void {
+    this.holders.set(holder.id, holder);
+  }
+
+  removeHolder(holder: Holder): void {
+    this.holders.delete(holder.id);
+  }
+
+  // -------------------------------------------------------------- guests
+
+  /** Throws ENOMEM where all handles are in use. */
+  createGuest(isProtected: boolean): Guest {
+    for (let n = 0; n < MAX_VMS; n++) {
+      const handle = FIRST_HANDLE + n;
+      if (this.guests.has(handle)) continue;
+      const guest = new Guest(handle, isProtected);
+      this.guests.set(handle, guest);
+      return guest;
+    }
+    throw new Errno('ENOMEM', `all ${MAX_VMS} VM handles are in use`);
+  }
+
+  removeGuest(guest: Guest): void {
+    this.guests.delete(guest.handle);
+  }
+
+  offsetOf(frame: FrameNumber): HostOffset {
+    return this.memory.offsetOf(frame);
+  }
+}

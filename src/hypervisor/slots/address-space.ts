@@ -1,0 +1,341 @@
+// A process of the host, which is to say a VMM's own memory: mappings at host-virtual addresses, faulted in page by
+// page (Linux mm/). Addresses are invented, increasing and never reused; what stands behind them is the ledger's
+// frames. VMs whose slots point here watch it as MMU notifiers do.
+
+import { Errno, type FrameNumber, frameNumber, type Hva, hva, PAGE_SIZE } from '../../lib/index.ts';
+import {
+  type Actor,
+  decide,
+  FRAME_MERGED,
+  FRAME_TAGGED,
+  HOST,
+  type Holder,
+  type Ledger,
+  NONE,
+  type Owner,
+  PageTable,
+  present,
+  type Route,
+  View,
+} from '../ledger/index.ts';
+import type { GuestMemfd } from './guest-memfd.ts';
+import type { SharedFile } from './shared-file.ts';
+import type { SwapFile } from './swap.ts';
+import { type Vma, VmaTree } from './vma.ts';
+
+/** An MMU notifier: told before pages of the address space change frames or go away. */
+export interface MemoryObserver {
+  invalidate(first: number, pages: number): void;
+  /** Whether stores by the process are to be reported (dirty logging of the VMM's own writes). */
+  readonly logsProcessWrites: boolean;
+  processWrote(page: number): void;
+}
+
+export interface MapOptions {
+  /** MAP_FIXED: replaces what is there. */
+  readonly at?: Hva;
+}
+
+const FIRST_PAGE = 0x10_0000_0000 / PAGE_SIZE;
+/** Page numbers are kept in 32 bits: 16 TiB of addresses. */
+const END_PAGE = 2 ** 32;
+/** An entry holds a frame + 1, or with this bit a slot of the swap file. */
+const SWAPPED = 0x8000_0000;
+/** Pages between two mappings, so that running over an end is seen. */
+const GAP = 16;
+
+export class AddressSpace implements Holder {
+  readonly id: number;
+  readonly observers = new Set<MemoryObserver>();
+  /** The process's own loads and stores, by HVA. */
+  readonly port: VmmPort;
+  private readonly ledger: Ledger;
+  private readonly swap: SwapFile;
+  private readonly vmas = new VmaTree();
+  private readonly table = new PageTable();
+  private next = FIRST_PAGE;
+  private destroyed = false;
+
+  constructor(ledger: Ledger, swap: SwapFile) {
+    this.ledger = ledger;
+    this.swap = swap;
+    this.id = ledger.newHolderId();
+    ledger.addHolder(this);
+    this.port = new VmmPort(ledger, this);
+  }
+
+  get label(): string {
+    return `anonymous memory of process ${this.id}`;
+  }
+
+  get isAlive(): boolean {
+    return !this.destroyed;
+  }
+
+  // -------------------------------------------------------------- mapping
+
+  /** Throws EINVAL for a size that is not a positive number of whole pages, ENOMEM where it does not fit. */
+  mmapAnonymous(bytes: number, options: MapOptions = {}): Hva {
+    return this.map(bytes, { kind: 'anonymous' }, 0, options);
+  }
+
+  mmapFile(file: SharedFile, offset: number, bytes: number, options: MapOptions = {}): Hva {
+    if (offset < 0 || offset % PAGE_SIZE) throw new Errno('EINVAL', "the file's offset is not page-aligned");
+    file.observers.add(this.fileObserver);
+    return this.map(bytes, { kind: 'file', file }, offset / PAGE_SIZE, options);
+  }
+
+  /** Throws EBADF; ENODEV where the file was not made for mapping; EINVAL for a private mapping (MAP_PRIVATE). */
+  mmapMemfd(memfd: GuestMemfd, offset: number, bytes: number, shared = true, options: MapOptions = {}): Hva {
+    if (!memfd.isOpen) throw new Errno('EBADF', 'the guest_memfd is closed');
+    if (!memfd.mayMap) throw new Errno('ENODEV', 'the guest_memfd was made without the MMAP flag');
+    if (!shared) throw new Errno('EINVAL', 'a guest_memfd is mapped MAP_SHARED only');
+    if (offset < 0 || offset % PAGE_SIZE) throw new Errno('EINVAL', "the file's offset is not page-aligned");
+    const at = this.map(bytes, { kind: 'memfd', memfd }, offset / PAGE_SIZE, options);
+    memfd.addMapping();
+    return at;
+  }
+
+  private map(bytes: number, mapped: Vma['mapped'], filePage: number, options: MapOptions): Hva {
+    if (this.destroyed) throw new Errno('EIO', 'the process is gone');
+    if (!Number.isSafeInteger(bytes) || bytes <= 0)
+      throw new Errno('EINVAL', 'a mapping has a positive size');
+    const pages = Math.ceil(bytes / PAGE_SIZE);
+    const start = options.at === undefined ? this.next : options.at / PAGE_SIZE;
+    if (!Number.isInteger(start) || start < 0)
+      throw new Errno('EINVAL', 'MAP_FIXED at an address that is not page-aligned');
+    if (start + pages > END_PAGE) throw new Errno('ENOMEM', 'no addresses are left');
+    this.unmap(start, start + pages);
+    this.vmas.insert({ start, end: start + pages, mapped, filePage });
+    if (options.at === undefined) this.next = start + pages + GAP;
+    return hva(start * PAGE_SIZE);
+  }
+
+  munmap(at: Hva, bytes: number): void {
+    const [start, end] = this.range(at, bytes);
+    this.unmap(start, end);
+  }
+
+  /** MADV_DONTNEED: anonymous pages are dropped and read as zero again; a file's pages stay in the file. */
+  madviseDontneed(at: Hva, bytes: number): void {
+    const [start, end] = this.range(at, bytes);
+    this.zap(start, end);
+  }
+
+  private range(at: Hva, bytes: number): [number, number] {
+    if (!Number.isSafeInteger(at) || at < 0 || at % PAGE_SIZE)
+      throw new Errno('EINVAL', 'the address is not page-aligned');
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new Errno('EINVAL', 'the length is no length');
+    return [at / PAGE_SIZE, at / PAGE_SIZE + Math.ceil(bytes / PAGE_SIZE)];
+  }
+
+  private unmap(start: number, end: number): void {
+    if (this.vmas.intersecting(start, end).length === 0) return;
+    this.zap(start, end);
+    // A cut may leave two mappings where one was: count references by what the tree holds before and after.
+    const before = this.memfdsMapped();
+    this.vmas.remove(start, end);
+    const after = this.memfdsMapped();
+    for (const [memfd, count] of before) {
+      const change = (after.get(memfd) ?? 0) - count;
+      for (let n = 0; n < change; n++) memfd.addMapping();
+      for (let n = 0; n < -change; n++) memfd.removeMapping();
+    }
+  }
+
+  private memfdsMapped(): Map<GuestMemfd, number> {
+    const counts = new Map<GuestMemfd, number>();
+    for (const { mapped } of this.vmas.all()) {
+      if (mapped.kind === 'memfd') counts.set(mapped.memfd, (counts.get(mapped.memfd) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** Takes the pages of a range out of the page table: observers first, then the frames. */
+  private zap(start: number, end: number): void {
+    this.ledger.caches.batch(() => {
+      this.notify(start, end - start);
+      this.table.forEach(start, end, (page, entry) => {
+        this.table.set(page, 0);
+        if ((entry & SWAPPED) !== 0) this.swap.free((entry & ~SWAPPED) >>> 0);
+        else this.ledger.putDown(frameNumber(entry - 1));
+      });
+    });
+    // Views of files' pages go with their mappings, which no record knows.
+    this.port.dropAll();
+  }
+
+  private notify(first: number, pages: number): void {
+    for (const observer of this.observers) observer.invalidate(first, pages);
+  }
+
+  private readonly fileObserver = {
+    fileInvalidated: (file: SharedFile, first: number, count: number): void => {
+      for (const vma of this.vmas.all()) {
+        if (vma.mapped.kind !== 'file' || vma.mapped.file !== file) continue;
+        const from = Math.max(first, vma.filePage);
+        const to = Math.min(first + count, vma.filePage + vma.end - vma.start);
+        if (from < to) this.notify(vma.start + from - vma.filePage, to - from);
+      }
+      this.port.dropAll();
+    },
+  };
+
+  // -------------------------------------------------------------- walking
+
+  vmasIn(first: number, end: number): Vma[] {
+    return this.vmas.intersecting(first, end);
+  }
+
+  vmaAt(page: number): Vma | undefined {
+    return this.vmas.find(page);
+  }
+
+  /** The way from a page of this address space to memory. `steps` are those taken to get here. */
+  route(page: number, steps: readonly string[] = []): Route {
+    const vma = this.vmas.find(page);
+    const base = { space: 'hva' as const, page, gfn: NONE, writable: true };
+    const here = [...steps, `hva 0x${(page * PAGE_SIZE).toString(16)}`];
+    if (vma === undefined) return { ...base, steps: here, hole: 'no-mapping', holderPage: NONE };
+    const { mapped } = vma;
+    if (mapped.kind === 'anonymous')
+      return { ...base, steps: [...here, this.label], holder: this, holderPage: page };
+    const holder = mapped.kind === 'file' ? mapped.file : mapped.memfd;
+    const holderPage = vma.filePage + page - vma.start;
+    const there = [...here, `${holder.label} page ${holderPage}`];
+    if (holderPage >= holder.pages) return { ...base, steps: there, hole: 'beyond-file', holderPage };
+    return { ...base, steps: there, holder, holderPage };
+  }
+
+  // -------------------------------------------------------------- as a holder of anonymous pages
+
+  frameAt(page: number): number {
+    const entry = this.table.get(page);
+    return entry === 0 || (entry & SWAPPED) !== 0 ? NONE : entry - 1;
+  }
+
+  privateTo(): Owner {
+    return HOST;
+  }
+
+  populate(page: number, write: boolean): FrameNumber {
+    const entry = this.table.get(page);
+    if (entry === 0) return this.place(page, this.ledger.take(this, page));
+    if ((entry & SWAPPED) !== 0) return this.swapIn(page, (entry & ~SWAPPED) >>> 0);
+    const frame = frameNumber(entry - 1);
+    if (write && (this.ledger.frames.flags[frame] & FRAME_MERGED) !== 0) return this.unmerge(page, frame);
+    return frame;
+  }
+
+  private place(page: number, frame: FrameNumber): FrameNumber {
+    this.table.set(page, frame + 1);
+    return frame;
+  }
+
+  private swapIn(page: number, slot: number): FrameNumber {
+    const { ledger } = this;
+    const frame = ledger.take(this, page);
+    const tagged = this.swap.load(slot, ledger.memory.data(frame), ledger.memory.tags(frame));
+    if (tagged) ledger.frames.flags[frame] |= FRAME_TAGGED;
+    return this.place(page, frame);
+  }
+
+  /** A write to a merged page gets a copy of its own; the last of those merged keeps the frame. */
+  private unmerge(page: number, shared: FrameNumber): FrameNumber {
+    const { ledger } = this;
+    this.notify(page, 1);
+    if (ledger.frames.refs[shared] === 1) {
+      ledger.frames.flags[shared] &= ~FRAME_MERGED;
+      return shared;
+    }
+    const frame = ledger.take(this, page);
+    ledger.memory.data(frame).set(ledger.memory.data(shared));
+    this.place(page, frame);
+    ledger.putDown(shared);
+    return frame;
+  }
+
+  eachFrame(visit: (page: number, frame: FrameNumber) => void): void {
+    this.table.each((page, entry) => {
+      if ((entry & SWAPPED) === 0) visit(page, frameNumber(entry - 1));
+    });
+  }
+
+  // -------------------------------------------------------------- the host kernel's hand on it
+
+  /** Writes a page to swap and frees its frame. Throws what keeps it where it is. */
+  swapOut(page: number): void {
+    const { ledger } = this;
+    const frame = this.frameAt(page);
+    if (frame === NONE) throw new Errno('ENOENT', 'the page is not present');
+    const { frames } = ledger;
+    if (frames.owner[frame] !== HOST || frames.pins[frame] > 0)
+      throw new Errno('EBUSY', 'the page is pinned, or not of the host');
+    if ((frames.flags[frame] & FRAME_MERGED) !== 0) throw new Errno('EBUSY', 'the page is merged');
+    this.notify(page, 1);
+    const number = frameNumber(frame);
+    const tags = (frames.flags[frame] & FRAME_TAGGED) !== 0 ? ledger.memory.tags(number) : undefined;
+    const slot = this.swap.store(ledger.memory.data(number), tags);
+    this.table.set(page, (SWAPPED | slot) >>> 0);
+    ledger.putDown(number);
+  }
+
+  /** Replaces a page's frame by an equal one that somebody else also holds; the hold has been taken. */
+  replace(page: number, frame: FrameNumber): void {
+    const old = frameNumber(this.frameAt(page));
+    this.notify(page, 1);
+    this.place(page, frame);
+    this.ledger.putDown(old);
+  }
+
+  /** Before a page is write-protected in place, everyone who maps it forgets it. */
+  protect(page: number): void {
+    this.notify(page, 1);
+  }
+
+  /** The process exits. */
+  destroy(): void {
+    if (this.destroyed) return;
+    this.unmap(0, END_PAGE);
+    this.destroyed = true;
+    this.port.close();
+    this.ledger.removeHolder(this);
+  }
+}
+
+const VMM: Actor = { kind: 'vmm', vm: HOST };
+
+/** The process's own loads and stores. */
+class VmmPort extends View {
+  private readonly space: AddressSpace;
+
+  constructor(ledger: Ledger, space: AddressSpace) {
+    super(ledger);
+    this.space = space;
+  }
+
+  protected resolve(page: number, write: boolean): number {
+    const { ledger, space } = this;
+    const route = space.route(page);
+    const verdict = decide(ledger.frames, VMM, write ? 'write' : 'read', route);
+    if (!verdict.allowed) {
+      this.refusal = {
+        rule: verdict.rule,
+        reason: verdict.reason,
+        address: page * PAGE_SIZE,
+        signal: signalOf(space, route),
+      };
+      return NONE;
+    }
+    if (write) {
+      for (const observer of space.observers) if (observer.logsProcessWrites) observer.processWrote(page);
+    }
+    return present(ledger, route, write);
+  }
+}
+
+/** Linux: SIGBUS for a page that a file does not give, SIGSEGV for all else. */
+function signalOf(space: AddressSpace, route: Route): 'SIGBUS' | 'SIGSEGV' {
+  const inFile = route.hole === 'beyond-file' || (route.holder !== undefined && route.holder !== space);
+  return inFile ? 'SIGBUS' : 'SIGSEGV';
+}

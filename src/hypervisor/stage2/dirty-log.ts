@@ -1,0 +1,35 @@
+// Which pages of a VM were written (linux/kvm.h, KVM_GET_DIRTY_LOG and the rings): each logged slot's bitmap, or
+// each vCPU's ring. Who writes asks nothing; it marks.
+
+import { DirtyRing, type Slot } from '../slots/index.ts';
+
+export class DirtyLog {
+  /** Bytes of each vCPU's ring; 0 where bitmaps are used. */
+  ringBytes = 0;
+  /** Writes that no vCPU makes (interrupt tables) go to the bitmap even with rings. */
+  ringWithBitmap = false;
+  private readonly rings = new Map<number, DirtyRing>();
+
+  get usesRings(): boolean {
+    return this.ringBytes > 0;
+  }
+
+  ring(vcpu: number): DirtyRing {
+    let ring = this.rings.get(vcpu);
+    if (ring === undefined) {
+      ring = new DirtyRing(this.ringBytes);
+      this.rings.set(vcpu, ring);
+    }
+    return ring;
+  }
+
+  allRings(): Iterable<DirtyRing> {
+    return this.rings.values();
+  }
+
+  /** Page `page` of a slot was written, by a vCPU or by something that is none. */
+  mark(slot: Slot, page: number, vcpu?: number): void {
+    if (this.usesRings && vcpu !== undefined) this.ring(vcpu).push(slot.id, page);
+    else slot.dirty?.mark(page);
+  }
+}

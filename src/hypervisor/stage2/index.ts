@@ -1,0 +1,4 @@
+export { DirtyLog } from './dirty-log.ts';
+export { type FaultExit, MEMORY_FAULT_PRIVATE } from './outcome.ts';
+export { VcpuStage2 } from './vcpu-stage2.ts';
+export { VmMemory, type VmMemoryOptions } from './vm-memory.ts';

@@ -1,0 +1,480 @@
+// The memory of one VM, as KVM's ioctls see it: slots, guest_memfds, MTE, dirty logging, and the ports through which
+// everyone reaches it. How vm.ts uses it:
+//
+//   const host = new Host(new PhysicalMemory({ frames }));
+//   const vmm = host.createAddressSpace();
+//   const memory = new VmMemory(host, vmm, { extensions: EVERYTHING });
+//   memory.enableMte();                                       // before the first vCPU
+//   const hva = vmm.mmapAnonymous(bytes);
+//   memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa, size: bytes, hva });
+//   const stage2 = memory.createVcpuStage2(0);                // a Stage2 for that vCPU's MMU
+//   memory.addTlb(mmu.tlb);                                   // dropFrame / dropAll / dropWrites
+//   // after STAGE2_EXIT: stage2.takeExit(); devices: memory.devicePort(requesterId); loading: vmm.port.write(hva, bytes)
+//   memory.destroy();
+//
+// Errors are Errno, with the kernel's number and in the kernel's order (FACTS A, B, C).
+
+import { Errno, type FrameNumber } from '../../lib/index.ts';
+import {
+  type Actor,
+  ENTRY_PRESENT,
+  entryFrame,
+  entryState,
+  type Guest,
+  type Ledger,
+  type MemoryPort,
+  OWNED,
+  POISON,
+  reclaim,
+  SHARED_BORROWED,
+  SHARED_OWNED,
+  type TlbInvalidator,
+} from '../ledger/index.ts';
+import { type CopyTags, copyTags } from '../mte/index.ts';
+import {
+  type AddressSpace,
+  type CheckedRegion,
+  checkRegion,
+  checkRingSize,
+  DirtyBitmap,
+  type Extensions,
+  GuestMemfd,
+  type Host,
+  MEM_GUEST_MEMFD,
+  MEM_LOG_DIRTY_PAGES,
+  MEM_READONLY,
+  type MemoryRegion,
+  type MemoryRegion2,
+  mteAllowed,
+  Slot,
+  type U64,
+  UPSTREAM,
+} from '../slots/index.ts';
+import { DirtyLog } from './dirty-log.ts';
+import { GpaPort } from './gpa-port.ts';
+import { Mapper } from './mapper.ts';
+import { VcpuStage2 } from './vcpu-stage2.ts';
+
+export interface VmMemoryOptions {
+  /** A protected VM (KVM_CREATE_VM type bit 31): its pages are donated. */
+  readonly protected?: boolean;
+  /** Bits of guest-physical addresses. Default 40, as for KVM_CREATE_VM type 0. */
+  readonly ipaBits?: number;
+  /** Default: upstream's answers. */
+  readonly extensions?: Extensions;
+}
+
+/** KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
+const MANUAL_PROTECT = 1;
+const INITIALLY_SET = 2;
+
+export class VmMemory {
+  readonly host: Host;
+  readonly ledger: Ledger;
+  readonly space: AddressSpace;
+  readonly guest: Guest;
+  readonly ipaBits: number;
+  readonly extensions: Extensions;
+  readonly mapper: Mapper;
+  readonly dirtyLog = new DirtyLog();
+  private readonly memfds = new Set<GuestMemfd>();
+  private readonly ports = new Set<GpaPort>();
+  private manualProtect = 0;
+  private vcpuCreated = false;
+  /** A vCPU has run: from here on a protected VM's slots stay as they are. */
+  private created = false;
+  private destroyed = false;
+
+  /** Throws EINVAL for a protected VM on a host without pKVM; ENOMEM where no handle is left. */
+  constructor(host: Host, space: AddressSpace, options: VmMemoryOptions = {}) {
+    const isProtected = options.protected ?? false;
+    if (isProtected && !host.isPkvm) throw new Errno('EINVAL', 'the host does not run in protected mode');
+    this.host = host;
+    this.ledger = host.ledger;
+    this.space = space;
+    this.ipaBits = options.ipaBits ?? 40;
+    this.extensions = options.extensions ?? UPSTREAM;
+    this.guest = host.ledger.createGuest(isProtected);
+    this.mapper = new Mapper(this.ledger, this.guest, space, this.dirtyLog);
+    space.observers.add(this);
+  }
+
+  /** Every call on a dead VM, or from a process that is gone. */
+  private needAlive(): void {
+    if (this.destroyed || !this.space.isAlive) throw new Errno('EIO', 'the VM is dead');
+  }
+
+  // -------------------------------------------------------------- capabilities
+
+  get hasMte(): boolean {
+    return this.mapper.hasMte;
+  }
+
+  /** KVM_ENABLE_CAP(KVM_CAP_ARM_MTE). Idempotent; throws EINVAL. */
+  enableMte(flags = 0): void {
+    this.needAlive();
+    if (flags !== 0) throw new Errno('EINVAL', 'the capability takes no flags');
+    if (this.host.isPkvm && !this.extensions.protectedMte)
+      throw new Errno('EINVAL', 'a pKVM host gives no VM MTE');
+    if (this.vcpuCreated) throw new Errno('EINVAL', 'a vCPU exists already');
+    if (!this.extensions.memfdMte && this.mapper.slots.all().some((slot) => slot.memfd !== undefined)) {
+      throw new Errno('EINVAL', 'a slot is backed by a guest_memfd');
+    }
+    this.mapper.hasMte = true;
+  }
+
+  /** KVM_ENABLE_CAP(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2). Throws EINVAL. */
+  enableManualDirtyLog(argument: U64, flags = 0): void {
+    this.needAlive();
+    const known = MANUAL_PROTECT | INITIALLY_SET;
+    const bits = Number(BigInt.asUintN(64, BigInt(argument)));
+    const initiallySetAlone = bits === INITIALLY_SET;
+    if (flags !== 0 || bits > known || initiallySetAlone)
+      throw new Errno('EINVAL', 'no such form of manual protection');
+    this.manualProtect = bits;
+  }
+
+  /** KVM_ENABLE_CAP(KVM_CAP_DIRTY_LOG_RING_ACQ_REL): each vCPU logs into a ring of `bytes`. Throws EINVAL, E2BIG. */
+  enableDirtyRing(bytes: number): void {
+    this.needAlive();
+    checkRingSize(bytes);
+    if (this.dirtyLog.usesRings || this.vcpuCreated)
+      throw new Errno('EINVAL', 'too late: rings are made once, before vCPUs');
+    this.dirtyLog.ringBytes = bytes;
+  }
+
+  /** KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP. Throws EINVAL. */
+  enableDirtyRingWithBitmap(): void {
+    this.needAlive();
+    if (!this.dirtyLog.usesRings || this.mapper.slots.all().length > 0) {
+      throw new Errno('EINVAL', 'the bitmap beside rings needs rings, and comes before slots');
+    }
+    this.dirtyLog.ringWithBitmap = true;
+  }
+
+  // -------------------------------------------------------------- vCPUs
+
+  /** Stage 2 for a new vCPU's MMU. */
+  createVcpuStage2(vcpu: number): VcpuStage2 {
+    this.needAlive();
+    this.vcpuCreated = true;
+    return new VcpuStage2(this, vcpu);
+  }
+
+  /** A vCPU's cache of translations, told of everything that goes stale. */
+  addTlb(tlb: TlbInvalidator): void {
+    this.guest.tlbs.add(tlb);
+  }
+
+  removeTlb(tlb: TlbInvalidator): void {
+    this.guest.tlbs.delete(tlb);
+  }
+
+  /** KVM_RUN has been called: a protected VM exists at EL2 now. */
+  markCreated(): void {
+    this.created = true;
+  }
+
+  // -------------------------------------------------------------- guest_memfd
+
+  /** KVM_CREATE_GUEST_MEMFD. Throws EINVAL. */
+  createGuestMemfd(size: U64, flags = 0): GuestMemfd {
+    this.needAlive();
+    const memfd = new GuestMemfd(this.ledger, this, size, flags);
+    this.memfds.add(memfd);
+    return memfd;
+  }
+
+  /** For a file of this VM: its pages leave stage 2. */
+  zap(gfn: number, pages: number): void {
+    this.mapper.zap(gfn, pages);
+    for (const port of this.ports) port.dropAll();
+  }
+
+  // -------------------------------------------------------------- slots
+
+  /** KVM_SET_USER_MEMORY_REGION. Throws as FACTS B says, in its order, with nothing changed. */
+  setUserMemoryRegion(region: MemoryRegion): void {
+    this.needAlive();
+    this.setRegion(checkRegion(region, 1));
+  }
+
+  /** KVM_SET_USER_MEMORY_REGION2. */
+  setUserMemoryRegion2(region: MemoryRegion2): void {
+    this.needAlive();
+    this.setRegion(checkRegion(region, 2));
+  }
+
+  private setRegion(region: CheckedRegion): void {
+    const { slots } = this.mapper;
+    const old = slots.get(region.id);
+    if (region.pages === 0) {
+      if (old === undefined) throw new Errno('EINVAL', `slot ${region.id} does not exist`);
+      this.deleteSlot(old);
+      return;
+    }
+    const change = old === undefined ? 'create' : this.changeOf(old, region);
+    if (change === undefined) return;
+    if (change !== 'flags' && slots.overlaps(region.gfn, region.pages, region.id)) {
+      throw new Errno('EEXIST', 'the range overlaps another slot');
+    }
+    if (old === undefined || change === 'create') this.createSlot(region);
+    else this.changeSlot(old, region, change);
+  }
+
+  /** What a region asks of a slot that exists; undefined for nothing. Throws EINVAL. */
+  private changeOf(old: Slot, region: CheckedRegion): 'move' | 'flags' | undefined {
+    if (region.flags & MEM_GUEST_MEMFD) throw new Errno('EINVAL', 'a guest_memfd slot never changes');
+    const fixed = MEM_READONLY | MEM_GUEST_MEMFD;
+    if (region.hva !== old.hva || region.pages !== old.pages || (region.flags ^ old.flags) & fixed) {
+      throw new Errno('EINVAL', 'address, size and kind of a slot never change');
+    }
+    if (region.gfn !== old.gfn) return 'move';
+    return region.flags === old.flags ? undefined : 'flags';
+  }
+
+  private createSlot(region: CheckedRegion): void {
+    const slot = new Slot(region);
+    if (region.flags & MEM_GUEST_MEMFD) {
+      if (region.memfd === undefined || !region.memfd.isOpen) throw new Errno('EBADF', 'no such file');
+      region.memfd.bind(slot, this);
+    }
+    try {
+      this.prepare(slot, region);
+    } catch (error) {
+      slot.memfd?.unbind(slot);
+      throw error;
+    }
+    this.mapper.slots.add(slot);
+    this.startLogging(slot, undefined);
+  }
+
+  private changeSlot(slot: Slot, region: CheckedRegion, change: 'move' | 'flags'): void {
+    if (change === 'move') this.needUnprotected('move');
+    this.prepare(slot, region);
+    if (change === 'move') {
+      this.zap(slot.gfn, slot.pages);
+      slot.gfn = region.gfn;
+      this.mapper.slots.reorder();
+    }
+    const { dirty } = slot;
+    slot.flags = region.flags;
+    this.startLogging(slot, dirty);
+  }
+
+  private deleteSlot(slot: Slot): void {
+    this.needUnprotected('delete');
+    this.zap(slot.gfn, slot.pages);
+    slot.memfd?.unbind(slot);
+    this.mapper.slots.remove(slot);
+  }
+
+  private needUnprotected(what: string): void {
+    if (this.guest.isProtected && this.created)
+      throw new Errno('EPERM', `no ${what} of a protected VM's slot`);
+  }
+
+  /** The architecture's checks (Linux arch/arm64/kvm/mmu.c, kvm_arch_prepare_memory_region). */
+  private prepare(slot: Slot, region: CheckedRegion): void {
+    const logged = (region.flags & MEM_LOG_DIRTY_PAGES) !== 0;
+    if (this.guest.isProtected) {
+      const refused = (logged && !this.extensions.protectedDirtyLog) || region.flags & MEM_READONLY;
+      if (this.created && refused)
+        throw new Errno('EPERM', "a protected VM's slot is neither logged nor read-only");
+    }
+    if (region.gfn + region.pages > 2 ** (this.ipaBits - 12)) {
+      throw new Errno('EFAULT', `the range is beyond ${this.ipaBits} bits of guest-physical addresses`);
+    }
+    if (slot.memfd !== undefined) {
+      if (!slot.memfd.mayMap && !this.extensions.conversion)
+        throw new Errno('EINVAL', 'the guest_memfd has no MMAP flag');
+      if (this.hasMte && !this.extensions.memfdMte) throw new Errno('EINVAL', 'no MTE with a guest_memfd');
+      return;
+    }
+    if (!this.hasMte) return;
+    for (const vma of this.space.vmasIn(slot.hvaPage, slot.hvaPage + slot.pages)) {
+      if (!mteAllowed(vma)) throw new Errno('EINVAL', 'a mapping in the range cannot carry tags');
+    }
+  }
+
+  // -------------------------------------------------------------- dirty logging
+
+  private startLogging(slot: Slot, before: DirtyBitmap | undefined): void {
+    if (!slot.isLogged) {
+      slot.dirty = undefined;
+      return;
+    }
+    const useBitmap = !this.dirtyLog.usesRings || this.dirtyLog.ringWithBitmap;
+    const initiallySet = (this.manualProtect & INITIALLY_SET) !== 0;
+    slot.dirty = before ?? (useBitmap ? new DirtyBitmap(slot.pages, initiallySet) : undefined);
+    this.protectPages(slot.gfn, slot.pages);
+  }
+
+  private protectPages(gfn: number, pages: number): void {
+    this.mapper.writeProtect(gfn, pages);
+    this.ledger.caches.dropWrites(this.guest);
+  }
+
+  get isLogging(): boolean {
+    return this.mapper.slots.all().some((slot) => slot.isLogged);
+  }
+
+  private loggedSlot(id: number): { slot: Slot; dirty: DirtyBitmap } {
+    this.needAlive();
+    if (this.dirtyLog.usesRings && !this.dirtyLog.ringWithBitmap)
+      throw new Errno('ENXIO', 'the VM logs into rings');
+    if (id >>> 16 || (id & 0xffff) >= 32767) throw new Errno('EINVAL', 'no such slot number');
+    const slot = this.mapper.slots.get(id);
+    if (slot?.dirty === undefined) throw new Errno('ENOENT', 'the slot does not exist or is not logged');
+    return { slot, dirty: slot.dirty };
+  }
+
+  /** KVM_GET_DIRTY_LOG: the bitmap, cleared where protection is not manual. Throws ENXIO, EINVAL, ENOENT. */
+  getDirtyLog(id: number): Uint8Array {
+    const { slot, dirty } = this.loggedSlot(id);
+    const bits = dirty.copy();
+    if (this.manualProtect === 0) {
+      dirty.each((page) => this.mapper.writeProtect(slot.gfn + page, 1));
+      dirty.clearAll();
+      this.ledger.caches.dropWrites(this.guest);
+    }
+    return bits;
+  }
+
+  /**
+   * KVM_CLEAR_DIRTY_LOG: what is set both in the bitmap and in `bits` (one bit a page from `first` on) is cleared
+   * and write-protected. Throws ENXIO, EINVAL, ENOENT.
+   */
+  clearDirtyLog(id: number, first: U64, pages: number, bits: Uint8Array): void {
+    const { slot, dirty } = this.loggedSlot(id);
+    const from = Number(BigInt.asUintN(64, BigInt(first)));
+    const refuse = (sentence: string): never => {
+      throw new Errno('EINVAL', sentence);
+    };
+    if (from % 64) refuse('the first page is not a multiple of 64');
+    if (from > slot.pages || pages < 0 || pages > slot.pages - from)
+      refuse('the range is not within the slot');
+    if (pages % 64 && from + pages !== slot.pages)
+      refuse('the count is not a multiple of 64 and ends before the slot');
+    for (let n = 0; n < pages; n++) {
+      if (((bits[n >>> 3] >>> (n & 7)) & 1) === 0 || !dirty.clear(from + n)) continue;
+      this.mapper.writeProtect(slot.gfn + from + n, 1);
+    }
+    this.ledger.caches.dropWrites(this.guest);
+  }
+
+  /** KVM_RESET_DIRTY_RINGS: how many entries user space had harvested. */
+  resetDirtyRings(): number {
+    this.needAlive();
+    let count = 0;
+    for (const ring of this.dirtyLog.allRings()) {
+      count += ring.reset((id, page) => {
+        const slot = this.mapper.slots.get(id);
+        if (slot !== undefined && page < slot.pages) this.mapper.writeProtect(slot.gfn + page, 1);
+      });
+    }
+    if (count > 0) this.ledger.caches.dropWrites(this.guest);
+    return count;
+  }
+
+  /** A write by something that is no vCPU. */
+  markDirty(gfn: number): void {
+    const slot = this.mapper.slots.find(gfn);
+    if (slot?.isLogged) this.dirtyLog.mark(slot, gfn - slot.gfn);
+  }
+
+  // -------------------------------------------------------------- the process's mappings (MMU notifier)
+
+  invalidate(first: number, pages: number): void {
+    for (const slot of this.mapper.slots.all()) {
+      if (slot.memfd !== undefined) continue;
+      const from = Math.max(first, slot.hvaPage);
+      const to = Math.min(first + pages, slot.hvaPage + slot.pages);
+      if (from < to) this.zap(slot.gfn + from - slot.hvaPage, to - from);
+    }
+  }
+
+  get logsProcessWrites(): boolean {
+    return this.extensions.logForeignWrites && this.isLogging;
+  }
+
+  processWrote(page: number): void {
+    for (const slot of this.mapper.slots.all()) {
+      if (slot.memfd === undefined && page >= slot.hvaPage && page < slot.hvaPage + slot.pages) {
+        this.markDirty(slot.gfn + page - slot.hvaPage);
+      }
+    }
+  }
+
+  // -------------------------------------------------------------- MTE
+
+  /** KVM_ARM_MTE_COPY_TAGS: bytes of guest memory whose tags were copied. */
+  copyTags(request: CopyTags): number {
+    this.needAlive();
+    return copyTags(this, request);
+  }
+
+  frameForTags(gfn: number, write: boolean): FrameNumber {
+    const frame = this.mapper.frameFor(gfn, write, { kind: 'vcpu', vm: this.guest.handle });
+    if (frame === undefined)
+      throw new Errno('EFAULT', `nothing that could carry tags stands at GFN ${gfn.toString(16)}`);
+    return frame;
+  }
+
+  // -------------------------------------------------------------- ports
+
+  /** DMA of a device, by guest-physical address (no IOMMU between). */
+  devicePort(requesterId: number): MemoryPort {
+    return this.port({ kind: 'device', vm: this.guest.handle, id: requesterId }, false);
+  }
+
+  /** KVM's own reads and writes: interrupt tables, stolen time. */
+  hypervisorPort(): MemoryPort {
+    return this.port({ kind: 'hypervisor', vm: this.guest.handle }, true);
+  }
+
+  debuggerPort(): MemoryPort {
+    return this.port({ kind: 'debugger', vm: this.guest.handle }, false);
+  }
+
+  private port(actor: Actor, alwaysLogs: boolean): GpaPort {
+    this.needAlive();
+    const port = new GpaPort(this, actor, alwaysLogs);
+    this.ports.add(port);
+    return port;
+  }
+
+  // -------------------------------------------------------------- the end
+
+  /** Every page goes back, scrubbed where it held the guest's secrets; ports refuse from here on. */
+  destroy(): void {
+    if (this.destroyed) return;
+    this.destroyed = true;
+    this.guest.isDying = true;
+    for (const port of this.ports) port.close();
+    this.space.observers.delete(this);
+    this.ledger.caches.batch(() => {
+      this.mapper.zap(0, 2 ** (this.ipaBits - 12));
+      this.reclaimPages();
+      for (const memfd of this.memfds) memfd.vmDestroyed();
+    });
+    for (const tlb of this.guest.tlbs) tlb.dropAll();
+    this.ledger.removeGuest(this.guest);
+  }
+
+  /** pKVM's teardown: the guest's pages are the host's again, one by one. */
+  private reclaimPages(): void {
+    const { ledger, guest } = this;
+    const { frames } = ledger;
+    guest.table.each((gfn, entry) => {
+      const state = entryState(entry);
+      if (state === POISON) guest.table.set(gfn, 0);
+      if ((entry & ENTRY_PRESENT) === 0) return;
+      if (state === SHARED_BORROWED) throw new Error(`GFN ${gfn} survived the end of its VM`);
+      if (state !== OWNED && state !== SHARED_OWNED) return;
+      const frame = entryFrame(entry);
+      ledger.run(reclaim, { frames, frame, guest, gfn });
+      ledger.releaseIfUnused(frame);
+    });
+  }
+}
