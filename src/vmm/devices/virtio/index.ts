@@ -11,6 +11,8 @@ export { type IommuOptions, VirtioIommu } from './iommu/device.ts';
 export type { MsiWindow } from './iommu/requests.ts';
 export { cable, type NetBackend, type NetReceiver } from './net/backend.ts';
 export { type NetOptions, VirtioNet } from './net/device.ts';
+export type { FileTree } from './p9/backend.ts';
+export { type P9Options, Virtio9p } from './p9/device.ts';
 export { type RngOptions, VirtioRng } from './rng/device.ts';
 export type { TransportOptions } from './transport/core.ts';
 export { type SavedMmio, VirtioMmio } from './transport/mmio.ts';

@@ -10,6 +10,8 @@ import type { DeviceEnv, VirtioDevice } from '../../../../src/vmm/devices/virtio
 import { F_EVENT_IDX, STATUS } from '../../../../src/vmm/devices/virtio/features.ts';
 import { VirtioIommu } from '../../../../src/vmm/devices/virtio/iommu/device.ts';
 import { VirtioNet } from '../../../../src/vmm/devices/virtio/net/device.ts';
+import { sharedFolder } from '../../../../src/vmm/devices/virtio/node.ts';
+import { Virtio9p } from '../../../../src/vmm/devices/virtio/p9/device.ts';
 import { VirtioRng } from '../../../../src/vmm/devices/virtio/rng/device.ts';
 import { VirtioVsock } from '../../../../src/vmm/devices/virtio/vsock/device.ts';
 import { faces } from './faces.ts';
@@ -50,6 +52,10 @@ const devices: [string, (env: DeviceEnv) => VirtioDevice][] = [
   ['console', (env) => typedAt(new VirtioConsole({ write: () => {} }, env))],
   ['iommu', (env) => new VirtioIommu({}, env)],
   ['vsock', (env) => new VirtioVsock({ backend: { accept: () => undefined } }, env)],
+  [
+    '9p',
+    (env) => new Virtio9p({ tag: 'share', tree: sharedFolder(import.meta.dirname, { readOnly: true }) }, env),
+  ],
   ['balloon', (env) => new VirtioBalloon({ backend: pages }, env)],
 ];
 
