@@ -5,6 +5,7 @@ import type { MemoryPort } from '../../hypervisor/index.ts';
 import { Errno, type Log } from '../../lib/index.ts';
 import {
   type DeviceClock,
+  type DeviceEnv,
   type DeviceState,
   type IrqLine,
   type MmioDevice,
@@ -45,6 +46,14 @@ export interface Wiring {
   /** Registers what pressing the power button does. */
   onPowerButton(press: () => void): void;
 }
+
+/** What a virtio device with this requester id gets of the wiring. */
+export const virtioEnv = (wiring: Wiring, requesterId: number): DeviceEnv => ({
+  dma: wiring.dma(requesterId),
+  log: wiring.log,
+  random: wiring.random,
+  defer: wiring.defer,
+});
 
 export interface BoardRow {
   readonly name: string;
@@ -163,6 +172,11 @@ export class Board {
       onPowerButton: (press) => this.powerButtons.push(press),
     };
     for (const row of rows) this.bus.attach(row.base, row.create(wiring));
+  }
+
+  /** All devices let go of what they hold on the host; the board is not used after that. */
+  dispose(): void {
+    for (const device of this.bus.devices) device.reset();
   }
 
   describe(tree: BoardTree): void {

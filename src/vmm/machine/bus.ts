@@ -25,6 +25,10 @@ export class Bus {
     this.log = log;
   }
 
+  get devices(): readonly MmioDevice[] {
+    return this.windows.map((window) => window.device);
+  }
+
   /** Throws where the window overlaps another: the board is wrong. */
   attach(base: number, device: MmioDevice): void {
     const end = base + device.size;

@@ -6,6 +6,7 @@ import type { Protection } from './options.ts';
 /** Guest time for the generic timer, in nanoseconds since power-on. */
 export interface GuestClock {
   now(): number;
+  readonly virtual: boolean;
 }
 
 export interface Vcpu {

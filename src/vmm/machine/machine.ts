@@ -15,6 +15,7 @@ import type { PrepareVm } from './hypervisor-face.ts';
 import { RAM_BASE } from './memory-map.ts';
 import { checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
 import { Boot, type BootPlan } from './power-on.ts';
+import { prepareVm as prepareOwnHost } from './prepare-vm.ts';
 import { type FillRandom, hostRandom, seededRandom } from './random.ts';
 import { type LoopStop, RunLoop } from './run-loop.ts';
 import { virtioRows } from './virtio-rows.ts';
@@ -79,7 +80,7 @@ export class Machine implements Disposable {
   private eventSources = 0;
 
   /** Throws UserError where the options or the files do not make a machine. */
-  static async create(options: MachineOptions, prepareVm: PrepareVm): Promise<Machine> {
+  static async create(options: MachineOptions, prepareVm: PrepareVm = prepareOwnHost): Promise<Machine> {
     const owned = new DisposableStore();
     try {
       return new Machine(await Machine.plan(options, owned), options, prepareVm, owned);
@@ -102,7 +103,10 @@ export class Machine implements Disposable {
       protect: options.protect ?? 'none',
       rows: [
         ...BOARD_ROWS,
-        ...virtioRows([...(await openDrives(options.drives ?? [], owned)), ...(options.virtio ?? [])]),
+        ...virtioRows(
+          [...(await openDrives(options.drives ?? [], owned)), ...(options.virtio ?? [])],
+          options.iommu,
+        ),
       ],
     };
   }

@@ -1,7 +1,7 @@
 // What a user may ask of a machine, checked once, with defaults filled in.
 
 import type { Log } from '../../lib/index.ts';
-import type { BlockBackend } from '../devices/index.ts';
+import type { BlockBackend, IommuOptions } from '../devices/index.ts';
 import type { FileSource } from './boot/index.ts';
 import { UserError } from './errors.ts';
 import type { VirtioSlot } from './virtio-rows.ts';
@@ -32,6 +32,8 @@ export interface MachineOptions {
   readonly drives?: readonly DriveOptions[];
   /** Other virtio devices. */
   readonly virtio?: readonly VirtioSlot[];
+  /** Puts all PCI devices behind a virtio-iommu. */
+  readonly iommu?: IommuOptions | undefined;
   /** 'virtual' (default): guest time follows instructions. 'host': it follows real time. */
   readonly clock?: 'virtual' | 'host';
   /** The date at power-on in seconds since 1970; default today, or a fixed day with the virtual clock. */

@@ -63,6 +63,7 @@ export class Boot implements Disposable {
   }
 
   dispose(): void {
+    this.board.dispose();
     this.vm.dispose();
   }
 }

@@ -3,12 +3,13 @@
 
 import {
   type DeviceEnv,
+  type IommuOptions,
   type TransportOptions,
   type VirtioDevice,
   VirtioMmio,
   VirtioPci,
 } from '../devices/index.ts';
-import type { BoardRow, Wiring } from './board.ts';
+import { type BoardRow, virtioEnv } from './board.ts';
 import { IRQ_LEVEL_HIGH, spiCells } from './device-tree.ts';
 import { UserError } from './errors.ts';
 import { VIRTIO_MMIO } from './memory-map.ts';
@@ -27,7 +28,7 @@ export interface VirtioSlot {
 const MMIO_REQUESTER = 0x1_0000;
 
 /** The PCI host with its functions, and a row for each MMIO slot in use. Throws UserError where they do not fit. */
-export function virtioRows(slots: readonly VirtioSlot[]): readonly BoardRow[] {
+export function virtioRows(slots: readonly VirtioSlot[], iommu?: IommuOptions): readonly BoardRow[] {
   const onPci = slots.filter((slot) => slot.transport !== 'mmio');
   const onMmio = slots.filter((slot) => slot.transport === 'mmio');
   if (onPci.length > MAX_PCI_FUNCTIONS || onMmio.length > VIRTIO_MMIO.slots) {
@@ -35,20 +36,13 @@ export function virtioRows(slots: readonly VirtioSlot[]): readonly BoardRow[] {
       `${slots.length} devices: the board has room for ${MAX_PCI_FUNCTIONS} on PCI and ${VIRTIO_MMIO.slots} on MMIO; leave some out`,
     );
   }
-  return [...onMmio.map(mmioRow), pciRow(onPci.map(pciFunction))];
+  return [...onMmio.map(mmioRow), pciRow({ functions: onPci.map(pciFunction), iommu })];
 }
-
-const envOf = (wiring: Wiring, requesterId: number): DeviceEnv => ({
-  dma: wiring.dma(requesterId),
-  log: wiring.log,
-  random: wiring.random,
-  defer: wiring.defer,
-});
 
 const pciFunction =
   (slot: VirtioSlot): PciFunction =>
   (wiring, requesterId) => {
-    const transport = new VirtioPci(slot.create(envOf(wiring, requesterId)), slot.options);
+    const transport = new VirtioPci(slot.create(virtioEnv(wiring, requesterId)), slot.options);
     wiring.keep(`pci-${requesterId >> 3}`, transport);
     return transport.endpoint;
   };
@@ -62,7 +56,7 @@ function mmioRow(slot: VirtioSlot, index: number): BoardRow {
     size: VIRTIO_MMIO.stride,
     spi,
     create(wiring) {
-      const device = slot.create(envOf(wiring, MMIO_REQUESTER + index));
+      const device = slot.create(virtioEnv(wiring, MMIO_REQUESTER + index));
       const transport = new VirtioMmio(device, wiring.irq(spi), slot.options);
       wiring.keep(`virtio-mmio${index}`, transport);
       return transport;

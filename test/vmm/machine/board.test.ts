@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/lib/index.ts';
-import { memoryBlock, VirtioBlk, VirtioRng } from '../../../src/vmm/devices/index.ts';
+import { type IommuOptions, memoryBlock, VirtioBlk, VirtioRng } from '../../../src/vmm/devices/index.ts';
 import { BOARD_ROWS, Board, type BoardBackends } from '../../../src/vmm/machine/board.ts';
 import { boardTree } from '../../../src/vmm/machine/device-tree.ts';
 import { flattenTree } from '../../../src/vmm/machine/fdt.ts';
@@ -14,7 +14,7 @@ const disk: VirtioSlot = {
 };
 const rng: VirtioSlot = { create: (env) => new VirtioRng({}, env), transport: 'mmio' };
 
-function makeBoard(slots: readonly VirtioSlot[]) {
+function makeBoard(slots: readonly VirtioSlot[], iommu?: IommuOptions) {
   const requesters: number[] = [];
   let wakes = 0;
   const backends: BoardBackends = {
@@ -30,7 +30,7 @@ function makeBoard(slots: readonly VirtioSlot[]) {
     serial: new TestSerial(),
     wake: () => wakes++,
   };
-  const rows = [...BOARD_ROWS, ...virtioRows(slots)];
+  const rows = [...BOARD_ROWS, ...virtioRows(slots, iommu)];
   return { board: new Board(rows, backends), rows, requesters, wakes: () => wakes };
 }
 
@@ -59,7 +59,7 @@ describe('virtio devices on the board', () => {
   });
 
   it('are refused where there are too many', () => {
-    expect(() => virtioRows(Array(32).fill(disk))).toThrow('the board has room for 31 on PCI');
+    expect(() => virtioRows(Array(31).fill(disk))).toThrow('the board has room for 30 on PCI');
     expect(() => virtioRows(Array(33).fill(rng))).toThrow('32 on MMIO');
   });
 });
@@ -89,6 +89,34 @@ describe('the PCI host in the device tree (host-generic-pci.yaml)', () => {
   it('sends messages of all functions to the ITS', () => {
     const its = cellsOf(root.children['intc@8000000'].children['its@8080000'].properties.phandle)[0];
     expect(cellsOf(properties['msi-map'])).toEqual([0, its, 0, 0x1_0000]);
+  });
+});
+
+describe('a virtio-iommu on the board', () => {
+  const rows = virtioRows([disk], {});
+  const tree = boardTree({ vcpus: 1, memoryBytes: 1 << 30, gic: 3, conduit: 'hvc', pmu: false });
+  for (const row of rows) row.describe(tree, row);
+  const bridge = readFdt(flattenTree(tree.root)).children['pcie@10000000'];
+
+  it('stands in slot 1, before the functions behind it', () => {
+    const { board, requesters } = makeBoard([disk], {});
+    expect(board.bus.read(configOf(1), 4)).toBe(0x1057_1af4n);
+    expect(board.bus.read(configOf(2), 4)).toBe(0x1042_1af4n);
+    expect(requesters).toEqual([1 << 3, 2 << 3]);
+  });
+
+  it('translates for every requester but itself (pci-iommu.yaml)', () => {
+    const iommu = bridge.children['iommu@1,0'];
+    const handle = cellsOf(iommu.properties.phandle)[0];
+    expect(cellsOf(iommu.properties.reg)).toEqual([8 << 8, 0, 0, 0, 0]);
+    expect(cellsOf(bridge.properties['iommu-map'])).toEqual([0, handle, 0, 8, 9, handle, 9, 0xfff7]);
+  });
+
+  it('keeps its state with the board', () => {
+    const saved = makeBoard([disk], {}).board.save();
+    expect(Object.keys(saved)).toContain('pci-1');
+    expect(() => makeBoard([disk], {}).board.restore(saved)).not.toThrow();
+    expect(() => makeBoard([disk]).board.restore(saved)).toThrow('EINVAL');
   });
 });
 
