@@ -1,2 +1,19 @@
+// The hypervisor's public face: the KVM-shaped API, and what it is made from.
+
+export { PhysicalMemory } from '../hardware/index.ts';
+export type { GuestClock } from './clock.ts';
 export type { VcpuExit } from './exits.ts';
 export type { MemoryPort, Refusal } from './ledger/index.ts';
+export {
+  AddressSpace,
+  EVERYTHING,
+  type Extensions,
+  GuestMemfd,
+  Host,
+  type MemoryRegion,
+  type MemoryRegion2,
+  UPSTREAM,
+} from './slots/index.ts';
+export { VmMemory } from './stage2/index.ts';
+export { Vcpu } from './vcpu.ts';
+export { Vm, type VmOptions } from './vm.ts';

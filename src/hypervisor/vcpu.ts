@@ -65,6 +65,15 @@ export class Vcpu {
     return this.on && (!this.waiting || this.waitOver());
   }
 
+  /** A register by name: pc, x0..x30, or a system register's architectural name. EINVAL for any other. */
+  setRegister(name: string, value: bigint): void {
+    const { state } = this.cpu;
+    const general = /^x(\d+)$/.exec(name);
+    if (name === 'pc') state.pc = value;
+    else if (general && Number(general[1]) < 31) state.setX(Number(general[1]), value);
+    else this.cpu.writeRegister(name, value);
+  }
+
   /** PSCI CPU_ON: at `entry`, EL1, MMU off, `context` in X0. */
   start(entry: bigint, context: bigint): void {
     this.past += this.cpu.instructions;
@@ -171,7 +180,8 @@ export class Vcpu {
     const window = this.parts.windowAt(exit.ipa);
     // A store needs no answer: it is done when the vCPU runs again, as in KVM.
     if (exit.write) this.cpu.completeMmio(0n);
-    if (!window) return { reason: 'mmio', gpa: exit.ipa, size: exit.size, write: exit.write, data: exit.data };
+    if (!window)
+      return { reason: 'mmio', gpa: exit.ipa, size: exit.size, write: exit.write, data: exit.data };
     const offset = exit.ipa - window.base;
     if (exit.write) window.write(this.index, offset, exit.size, exit.data);
     else this.cpu.completeMmio(window.read(this.index, offset, exit.size));

@@ -11,5 +11,5 @@ export {
 export type { BuiltHelper, Helpers, HostContext, HostHelper } from './helpers.ts';
 export { Insn, type MemoryOptions, type RegisterRef, type StateWord } from './insn.ts';
 export { extract, extractField, type Field, type Fields, fieldsOf, type Pattern } from './pattern.ts';
-export { type Feature, type Row, UNALLOCATED } from './row.ts';
+export { type Feature, type Flow, type Row, UNALLOCATED } from './row.ts';
 export { allRows, builtHelpers, hostHelpers, instructionTable } from './table.ts';

@@ -41,7 +41,14 @@ export type Feature =
   | 'UAO'
   | 'LOR';
 
+/**
+ * Where control goes after an instruction, where not simply on: to a fixed address always (jump, or call when it
+ * links), to it or on (branch), to one from a register (indirect), or out of generated code (leave).
+ */
+export type Flow = 'jump' | 'call' | 'branch' | 'indirect' | 'leave';
+
 export interface RowOptions {
+  readonly flow?: Flow;
   readonly feature?: Feature;
   /** The row exists only where this feature does not: hints that are NOPs then. */
   readonly without?: Feature;

@@ -1,1 +1,2 @@
+export type { Feature } from '../a64/index.ts';
 export { type EngineClient, Interpreter } from './interpreter/interpreter.ts';

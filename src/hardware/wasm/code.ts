@@ -130,7 +130,7 @@ export class Variable {
   }
 }
 
-interface Block {
+export interface Block {
   readonly parent: Block | undefined;
   /** The innermost loop, so that nothing is moved into one that was computed outside. */
   loop: Block | undefined;
@@ -181,7 +181,8 @@ type NewItem = Item extends infer I ? (I extends Item ? Omit<I, 'position'> : ne
 export class Code {
   readonly module: ModuleWriter;
   readonly signature: Signature;
-  block: Block = { parent: undefined, loop: undefined, items: [] };
+  private readonly root: Block = { parent: undefined, loop: undefined, items: [] };
+  block: Block = this.root;
   /** What loads marked 'state' and 'guest' depend on; calls change both. */
   private readonly stateEpoch = new Epoch();
   private readonly guestEpoch = new Epoch();
@@ -342,6 +343,22 @@ export class Code {
     fill({ body });
     this.block = outer;
     return body;
+  }
+
+  /** Statements before all others, which may be written when what they must provide is known. */
+  prologue(fill: () => void): void {
+    const outer = this.block;
+    const before: Block = { parent: undefined, loop: undefined, items: [] };
+    this.block = before;
+    fill();
+    this.block = outer;
+    this.root.items.unshift(...before.items);
+  }
+
+  /** Whether `block` is the current block or around it. */
+  isInside(block: Block): boolean {
+    for (let b: Block | undefined = this.block; b; b = b.parent) if (b === block) return true;
+    return false;
   }
 
   /** A known condition leaves only the arm taken. */

@@ -8,9 +8,9 @@ export interface Signature {
   readonly results: readonly Type[];
 }
 
-/** A function of the module under construction; `index` is what call instructions name. */
+/** A function of the module under construction; `index` is what call instructions name, once it is known. */
 export interface FunctionRef {
-  readonly index: number;
+  index: number;
   readonly signature: Signature;
 }
 
@@ -40,6 +40,8 @@ export class ModuleWriter {
   private readonly exports: { name: string; index: number }[] = [];
   private importedFunctions = 0;
   private tableElements: readonly FunctionRef[] = [];
+  private tableSize = 0;
+  private tableExport: string | undefined;
 
   /** The index of a signature in the type section. */
   type(signature: Signature): number {
@@ -94,9 +96,16 @@ export class ModuleWriter {
     this.bodies[ref.index - this.importedFunctions] = body;
   }
 
-  /** The module's one table, filled from index 0. */
-  setTable(elements: readonly FunctionRef[]): void {
+  /** The module's one table, filled from index 0, with `spare` empty slots after that. */
+  setTable(elements: readonly FunctionRef[], spare = 0, exportName?: string): void {
     this.tableElements = elements;
+    this.tableSize = elements.length + spare;
+    this.tableExport = exportName;
+  }
+
+  /** Makes a function of this module visible outside. */
+  export(ref: FunctionRef, name: string): void {
+    this.exports.push({ name, index: ref.index });
   }
 
   encode(): Uint8Array {
@@ -133,19 +142,17 @@ export class ModuleWriter {
     const elements = this.tableElements;
     if (elements.length > 0) {
       const table = [1, 0x70, 0x01];
-      uleb(table, elements.length);
-      uleb(table, elements.length);
+      uleb(table, this.tableSize);
+      uleb(table, this.tableSize);
       section(4, [table]);
     }
-    section(7, [
-      vector(
-        this.exports.map((e) => {
-          const out = [...name(e.name), 0x00];
-          uleb(out, e.index);
-          return out;
-        }),
-      ),
-    ]);
+    const exports = this.exports.map((e) => {
+      const out = [...name(e.name), 0x00];
+      uleb(out, e.index);
+      return out;
+    });
+    if (this.tableExport !== undefined) exports.push([...name(this.tableExport), 0x01, 0x00]);
+    section(7, [vector(exports)]);
     if (elements.length > 0) {
       const out = [1, 0x00, 0x41, 0x00, 0x0b];
       uleb(out, elements.length);

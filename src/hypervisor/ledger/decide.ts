@@ -4,9 +4,9 @@
 
 import { type FrameNumber, frameNumber } from '../../lib/index.ts';
 import { FRAME_MERGED, type FrameTable } from './frames.ts';
-import { ENTRY_PRESENT, entryFrame, type Guest } from './guest.ts';
-import type { Holder } from './holder.ts';
+import { ENTRY_PRESENT, entryFrame } from './guest.ts';
 import type { Ledger } from './ledger.ts';
+import type { Route } from './route.ts';
 import {
   HOST,
   HYP,
@@ -39,34 +39,6 @@ export interface Actor {
 }
 
 export type Operation = 'read' | 'write' | 'execute' | 'map' | 'dma' | 'tag' | 'migrate' | 'debug';
-
-/** Why a walk ended before it reached a page. */
-export type Hole =
-  | 'no-slot'
-  | 'no-mapping'
-  | 'beyond-file'
-  | 'closed-file'
-  | 'no-iommu-map'
-  | 'out-of-range'
-  | 'attribute-mismatch';
-
-/** The way from an address to a page, as its walker found it. */
-export interface Route {
-  /** How the address is meant, and the page number in that space. */
-  readonly space: 'gpa' | 'hva' | 'iova';
-  readonly page: number;
-  /** What was passed through, for people: 'slot 0', 'hva 0x7f0000', 'guest_memfd 3 page 5'. */
-  readonly steps: readonly string[];
-  readonly hole?: Hole;
-  /** All mappings on the way permit writing. */
-  readonly writable: boolean;
-  /** Where the walk ended. */
-  readonly holder?: Holder;
-  readonly holderPage: number;
-  /** The guest through whose stage 2 the walk went, and the GFN there. */
-  readonly guest?: Guest;
-  readonly gfn: number;
-}
 
 export interface Query {
   readonly actor: Actor;

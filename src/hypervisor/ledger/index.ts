@@ -4,11 +4,9 @@ export {
   type ActorKind,
   decide,
   frameOf,
-  type Hole,
   type Operation,
   present,
   privateOwner,
-  type Route,
   RULES,
   type Rule,
   type Verdict,
@@ -29,6 +27,7 @@ export type { Holder } from './holder.ts';
 export { Ledger } from './ledger.ts';
 export { PageTable } from './page-table.ts';
 export type { MemoryPort, Refusal } from './port.ts';
+export { type Hole, Route, stations } from './route.ts';
 export * from './states.ts';
 export type { Need, Site, Transition } from './transition.ts';
 export * from './transitions.ts';

@@ -15,7 +15,7 @@ import {
   type Owner,
   PageTable,
   present,
-  type Route,
+  Route,
   View,
 } from '../ledger/index.ts';
 import type { GuestMemfd } from './guest-memfd.ts';
@@ -191,20 +191,30 @@ export class AddressSpace implements Holder {
     return this.vmas.find(page);
   }
 
-  /** The way from a page of this address space to memory. `steps` are those taken to get here. */
-  route(page: number, steps: readonly string[] = []): Route {
+  /** The way from a page of this address space to memory. */
+  route(page: number): Route {
+    return this.walk(new Route('hva', page), page);
+  }
+
+  /** Goes on from a page of this address space, on behalf of a walk that began elsewhere. */
+  walk(route: Route, page: number): Route {
+    route.hvaPage = page;
     const vma = this.vmas.find(page);
-    const base = { space: 'hva' as const, page, gfn: NONE, writable: true };
-    const here = [...steps, `hva 0x${(page * PAGE_SIZE).toString(16)}`];
-    if (vma === undefined) return { ...base, steps: here, hole: 'no-mapping', holderPage: NONE };
+    if (vma === undefined) {
+      route.hole = 'no-mapping';
+      return route;
+    }
     const { mapped } = vma;
-    if (mapped.kind === 'anonymous')
-      return { ...base, steps: [...here, this.label], holder: this, holderPage: page };
-    const holder = mapped.kind === 'file' ? mapped.file : mapped.memfd;
-    const holderPage = vma.filePage + page - vma.start;
-    const there = [...here, `${holder.label} page ${holderPage}`];
-    if (holderPage >= holder.pages) return { ...base, steps: there, hole: 'beyond-file', holderPage };
-    return { ...base, steps: there, holder, holderPage };
+    if (mapped.kind === 'anonymous') {
+      route.holder = this;
+      route.holderPage = page;
+      return route;
+    }
+    const file = mapped.kind === 'file' ? mapped.file : mapped.memfd;
+    route.holder = file;
+    route.holderPage = vma.filePage + page - vma.start;
+    if (route.holderPage >= file.pages) route.hole = 'beyond-file';
+    return route;
   }
 
   // -------------------------------------------------------------- as a holder of anonymous pages

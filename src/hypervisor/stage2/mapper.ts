@@ -20,11 +20,10 @@ import {
   hostUnshareGuest,
   type Ledger,
   mapPrivate,
-  NONE,
   OWNED,
   POISON,
   present,
-  type Route,
+  Route,
   SHARED_BORROWED,
   unmapPrivate,
 } from '../ledger/index.ts';
@@ -63,24 +62,30 @@ export class Mapper {
 
   /** From a GFN to its page. `throughStage2`: as a vCPU goes, so that what stage 2 maps counts. */
   route(gfn: number, throughStage2: boolean): Route {
+    const route = new Route('gpa', gfn);
+    route.gfn = gfn;
+    if (throughStage2) route.guest = this.guest;
+    return this.walk(route, gfn);
+  }
+
+  /** Goes on from a GFN, on behalf of a walk that may have begun elsewhere. */
+  walk(route: Route, gfn: number): Route {
     const slot = this.slots.find(gfn);
-    const through = throughStage2 ? { guest: this.guest } : {};
-    const base = { space: 'gpa' as const, page: gfn, ...through, gfn };
-    const start = `gpa 0x${(gfn * PAGE_SIZE).toString(16)}`;
-    if (slot === undefined)
-      return { ...base, steps: [start], hole: 'no-slot', writable: false, holderPage: NONE };
-    const steps = [start, `slot ${slot.id}`];
-    const writable = !slot.isReadOnly;
-    if (slot.memfd === undefined) {
-      return { ...this.space.route(slot.hvaPage + gfn - slot.gfn, steps), ...base, writable };
+    if (slot === undefined) {
+      route.hole = 'no-slot';
+      return route;
     }
-    const holderPage = slot.filePage + gfn - slot.gfn;
-    const there = [...steps, `${slot.memfd.label} page ${holderPage}`];
-    if (slot.memfd.isGone) return { ...base, steps: there, hole: 'closed-file', writable, holderPage };
-    if (this.isPrivateGfn && this.isPrivateGfn(gfn) === slot.memfd.isShared(holderPage)) {
-      return { ...base, steps: there, hole: 'attribute-mismatch', writable, holderPage };
+    route.slot = slot.id;
+    if (slot.isReadOnly) route.writable = false;
+    const { memfd } = slot;
+    if (memfd === undefined) return this.space.walk(route, slot.hvaPage + gfn - slot.gfn);
+    route.holder = memfd;
+    route.holderPage = slot.filePage + gfn - slot.gfn;
+    if (memfd.isGone) route.hole = 'closed-file';
+    else if (this.isPrivateGfn && this.isPrivateGfn(gfn) === memfd.isShared(route.holderPage)) {
+      route.hole = 'attribute-mismatch';
     }
-    return { ...base, steps: there, writable, holder: slot.memfd, holderPage };
+    return route;
   }
 
   // -------------------------------------------------------------- faults

@@ -2,17 +2,26 @@
 
 import { EXCEPTION, STATE } from '../../cpu/index.ts';
 import type { Insn } from '../insn.ts';
-import { type Row, type RowOptions, row } from '../row.ts';
+import { type Row, type RowOptions, row, rows } from '../row.ts';
 import { POINTER_AUTH_HINTS } from './pointer-authentication.ts';
 
 const link = (i: Insn): void => i.setX(30, i.pc().add(4));
 
 const immediateBranches: Row[] = [
-  row('B', '000101 imm26:26', 'b {imm26:label26}', 'C6.2.26', (i) => i.branch(i.signed('imm26', 26, 2))),
-  row('BL', '100101 imm26:26', 'bl {imm26:label26}', 'C6.2.34', (i) => {
-    link(i);
-    i.branch(i.signed('imm26', 26, 2));
+  row('B', '000101 imm26:26', 'b {imm26:label26}', 'C6.2.26', (i) => i.branch(i.signed('imm26', 26, 2)), {
+    flow: 'jump',
   }),
+  row(
+    'BL',
+    '100101 imm26:26',
+    'bl {imm26:label26}',
+    'C6.2.34',
+    (i) => {
+      link(i);
+      i.branch(i.signed('imm26', 26, 2));
+    },
+    { flow: 'call' },
+  ),
   row('B.cond', '01010100 imm19:19 0 cond:4', 'b.{cond:cond} {imm19:label19}', 'C6.2.27', (i) =>
     i.branchIf(i.condition('cond'), i.signed('imm19', 19, 2)),
   ),
@@ -60,8 +69,13 @@ const registerBranches: Row[] = [
   row('RET', '1101011 0 010 11111 0000 00 Rn:5 00000', 'ret{Rn:link}', 'C6.2.255', (i) =>
     i.branchTo(i.x('Rn'), 0),
   ),
-  row('ERET', '1101011 0100 11111 0000 00 11111 00000', 'eret', 'C6.2.121', (i) =>
-    i.exception(EXCEPTION.eret, i.i32(0)),
+  row(
+    'ERET',
+    '1101011 0100 11111 0000 00 11111 00000',
+    'eret',
+    'C6.2.121',
+    (i) => i.exception(EXCEPTION.eret, i.i32(0)),
+    { flow: 'leave' },
   ),
 ];
 
@@ -86,8 +100,8 @@ const exceptions: Row[] = [
 /** Hints that do something by themselves here; every other CRm:op2 is a NOP (C6.2.125). */
 const HINTS: [string, string, string, (i: Insn) => void, RowOptions?][] = [
   ['YIELD', '0000 001', 'yield', () => {}],
-  ['WFE', '0000 010', 'wfe', (i) => i.exception(EXCEPTION.wfe, i.i32(0))],
-  ['WFI', '0000 011', 'wfi', (i) => i.exception(EXCEPTION.wfi, i.i32(0))],
+  ['WFE', '0000 010', 'wfe', (i) => i.exception(EXCEPTION.wfe, i.i32(0)), { flow: 'leave' }],
+  ['WFI', '0000 011', 'wfi', (i) => i.exception(EXCEPTION.wfi, i.i32(0)), { flow: 'leave' }],
   ['SEV', '0000 100', 'sev', () => {}],
   ['SEVL', '0000 101', 'sevl', () => {}],
 ];
@@ -103,13 +117,20 @@ const hints: Row[] = [
   }),
 ];
 
-const barrier = (name: string, op2: string, section: string, semantics: (i: Insn) => void): Row =>
+const barrier = (
+  name: string,
+  op2: string,
+  section: string,
+  semantics: (i: Insn) => void,
+  options: RowOptions = {},
+): Row =>
   row(
     name,
     `1101010100 0 00 011 0011 imm_crm:4 ${op2} 11111`,
     `${name.toLowerCase()} {imm_crm:barrier}`,
     section,
     semantics,
+    options,
   );
 
 const barriers: Row[] = [
@@ -118,9 +139,10 @@ const barriers: Row[] = [
   ),
   barrier('DSB', '100', 'C6.2.116', () => {}),
   barrier('DMB', '101', 'C6.2.114', () => {}),
-  barrier('ISB', '110', 'C6.2.129', (i) => i.resynchronize()),
+  barrier('ISB', '110', 'C6.2.129', (i) => i.resynchronize(), { flow: 'leave' }),
   row('SB', '1101010100 0 00 011 0011 0000 111 11111', 'sb', 'C6.2.261', (i) => i.resynchronize(), {
     feature: 'SB',
+    flow: 'leave',
   }),
 ];
 
@@ -168,27 +190,29 @@ const flagConversions: Row[] = [
 const notFlagConversion = (f: Readonly<Record<string, number>>): boolean =>
   !((f.op1 as number) === 0 && (f.op2 as number) < 3);
 
-/** MSR of PSTATE fields. DAIF is inline, being frequent; the system register table does the rest. */
-const pstate: Row[] = [
-  ...(['DAIFSet', 'DAIFClr'] as const).map((name, clear) =>
-    row(
-      `MSR ${name}`,
-      `1101010100 0 00 011 0100 imm_crm:4 11${clear} 11111`,
-      `msr ${name.toLowerCase()}, {imm_crm:uhex}`,
-      'C6.2.230',
-      (i) => {
-        i.c.if(
-          i.word('el').eqz(),
-          () => i.system(),
-          () => {
-            const bits = i.field('imm_crm');
-            i.setWord('daif', clear ? i.word('daif').and(bits.not()) : i.word('daif').or(bits));
-            if (clear) i.leaveForInterrupt();
-          },
-        );
-      },
-    ),
+/** Interrupt masks are set and cleared around every lock, so this is done in place. */
+const daif: Row[] = (['DAIFSet', 'DAIFClr'] as const).map((name, clear) =>
+  row(
+    `MSR ${name}`,
+    `1101010100 0 00 011 0100 imm_crm:4 11${clear} 11111`,
+    `msr ${name.toLowerCase()}, {imm_crm:uhex}`,
+    'C6.2.230',
+    (i) => {
+      i.c.if(
+        i.word('el').eqz(),
+        () => i.system(),
+        () => {
+          const bits = i.field('imm_crm');
+          i.setWord('daif', clear ? i.word('daif').and(bits.not()) : i.word('daif').or(bits));
+          if (clear) i.leaveForInterrupt();
+        },
+      );
+    },
   ),
+);
+
+/** MSR of other PSTATE fields: the system register table does it. */
+const pstate: Row[] = [
   row(
     'MSR (immediate)',
     '1101010100 0 00 op1:3 0100 imm_crm:4 op2:3 11111',
@@ -233,12 +257,12 @@ const registers: Row[] = [
 ];
 
 export const branchesAndSystem: readonly Row[] = [
-  ...immediateBranches,
-  ...registerBranches,
-  ...exceptions,
+  ...rows({ flow: 'branch' }, immediateBranches),
+  ...rows({ flow: 'indirect' }, registerBranches),
+  ...rows({ flow: 'leave' }, exceptions),
   ...hints,
   ...barriers,
   ...flagConversions,
-  ...pstate,
-  ...registers,
+  ...daif,
+  ...rows({ flow: 'leave' }, [...pstate, ...registers]),
 ];

@@ -199,6 +199,7 @@ const branchForms: Row[] = [IA, IB].flatMap((key) => {
         });
         i.exception(EXCEPTION.eret, i.i32(0));
       },
+      { flow: 'leave' },
     ),
   ];
 });
@@ -242,7 +243,7 @@ export const pointerAuthentication: readonly Row[] = [
     ...registerForms,
     ...stripForms,
     ...hintForms,
-    ...branchForms,
+    ...rows({ flow: 'indirect' }, branchForms),
     ...loadForms,
     pacga,
   ]),

@@ -4,15 +4,8 @@
 import { ROUND, type Rounding } from '../../../fp/index.ts';
 import type { Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
-import {
-  firstOf,
-  floatConstant,
-  inexactIsKnown,
-  inexactRaised,
-  Native,
-  roundsToNearest,
-  unflushed,
-} from './fast.ts';
+import { floatConstant } from './constants.ts';
+import { firstOf, inexactIsKnown, inexactRaised, Native, roundsToNearest, unflushed } from './fast.ts';
 import {
   type Bits,
   fromFloat,
@@ -70,8 +63,14 @@ export function roundIntegral(
     (accept) => {
       const x = n.enter(a);
       const r = integral(n, x, rounding);
-      const environment = exact ? inexactIsKnown(i) : rounding === 'fpcr' ? roundsToNearest(i) : unflushed(i);
-      accept(environment.and(n.all(n.isNumber(r))), n.leave(r));
+      const environment = rounding === 'fpcr' ? roundsToNearest(i) : unflushed(i);
+      const known = exact
+        ? n
+            .all(n.op('eq', r, x))
+            .or(inexactRaised(i))
+            .ne(0)
+        : i.i32(1);
+      accept(environment.and(n.all(n.isNumber(r))).and(known), n.leave(r));
     },
     slow,
   );

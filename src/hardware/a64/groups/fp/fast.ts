@@ -1,11 +1,13 @@
 // The native path: WebAssembly's own floating point, taken only where its answer and the flags are certain to be
 // Arm's, with slow.ts behind it. WebAssembly rounds to nearest and raises no flags, so FPCR must be the default, and
-// where a result may be inexact FPSR.IXC must be set already, as it soon is in any program that computes.
+// where a result is not known to be exact FPSR.IXC must be set already, as it soon is in programs that compute.
 
 import { STATE } from '../../../cpu/index.ts';
 import { FPCR, FPSR } from '../../../fp/index.ts';
 import type { Code, Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
+import { floatConstant } from './constants.ts';
+import { type ExactnessOf, exactnessHelper } from './error-free.ts';
 import { everyLane, floatLanes, fromFloat, keep, lowFloat, type Shape } from './sizes.ts';
 import { exactly, type OperationName } from './slow.ts';
 
@@ -55,9 +57,6 @@ const LIMITS: Record<32 | 64, Limits> = {
   32: { infinity: 0x7f80_0000n, smallest: 0x0080_0000n },
   64: { infinity: 0x7ff0_0000_0000_0000n, smallest: 0x0010_0000_0000_0000n },
 };
-
-export const floatConstant = (c: Code, bits: 32 | 64, pattern: bigint): Value =>
-  bits === 32 ? c.i32(pattern).op('f32.reinterpret_i32') : c.i64(pattern).op('f64.reinterpret_i64');
 
 /** Operations on the scalars or vectors of one format under the same names. */
 export class Native {
@@ -146,6 +145,16 @@ const NATIVE: Partial<Record<OperationName, NativeOperation>> = {
   minnm: { native: 'min', accept: (n, r) => n.isNumber(r), exact: true },
 };
 
+/** Where Inexact is not raised yet, results are accepted that are exact by this. */
+const NATIVE_EXACTNESS: Partial<Record<OperationName, ExactnessOf>> = {
+  add: 'add',
+  sub: 'sub',
+  mul: 'mul',
+  mulx: 'mul',
+  div: 'div',
+  sqrt: 'sqrt',
+};
+
 function product(n: Native, r: Value, a: Value, b: Value): Value {
   return n.either(n.isOrdinary(r), n.both(n.isZero(r), n.either(n.isZero(a), n.isZero(b))));
 }
@@ -164,6 +173,13 @@ export function operate(i: Insn, name: OperationName, shape: Shape, a: Value, b?
       const r = b ? n.op(known.native, x, y) : n.op(known.native, x);
       const certain = n.all(known.accept(n, r, x, y));
       accept((known.exact ? unflushed(i) : inexactIsKnown(i)).and(certain), n.leave(r));
+      const exactness = NATIVE_EXACTNESS[name];
+      if (!exactness) return;
+      i.c.if(roundsToNearest(i).and(certain), () => {
+        const helper = i.helper(exactnessHelper(exactness, n.bits, !n.scalar));
+        const kept = (v: Value): Value => (n.scalar ? v : n.leave(v));
+        accept(i.c.call(helper, kept(x), kept(y)) as Value, n.leave(r));
+      });
     },
     () => exactly(i, name, shape, operands),
   );

@@ -5,6 +5,7 @@
 import type { BuiltHelper, Helpers, HostHelper } from '../../helpers.ts';
 import type { Row } from '../../row.ts';
 import { complexAndWidening } from './complex.ts';
+import { exactnessHelpers } from './error-free.ts';
 import { multiplyAddDouble, multiplyAddSingle } from './multiply-add.ts';
 import { scalarRows } from './scalar.ts';
 import { fpExact } from './slow.ts';
@@ -21,5 +22,6 @@ export const scalarFloatingPoint: readonly Row[] = [
 export const fpBuiltHelpers: Helpers<BuiltHelper> = {
   fpMultiplyAddSingle: multiplyAddSingle,
   fpMultiplyAddDouble: multiplyAddDouble,
+  ...exactnessHelpers,
 };
 export const fpHostHelpers: Helpers<HostHelper> = { fpExact };

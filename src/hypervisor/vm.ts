@@ -1,0 +1,196 @@
+// A virtual machine as KVM's ioctls show it: memory, vCPUs, an interrupt controller and the calls its guest can
+// make. It owns what it creates; the host and the VMM's address space outlive it.
+
+import {
+  Cpu,
+  type CpuFeatures,
+  DEFAULT_FEATURES,
+  type Feature,
+  Interpreter,
+} from '../hardware/index.ts';
+import type { Disposable, HostOffset, Log } from '../lib/index.ts';
+import {
+  archFunctions,
+  CallDispatcher,
+  kvmVendorFunctions,
+  psciFunctions,
+  type RandomSource,
+  type StartResult,
+  trngFunctions,
+  type VcpuPower,
+} from './calls/index.ts';
+import { type GuestClock, NS_PER_TICK } from './clock.ts';
+import type { VcpuExit } from './exits.ts';
+import { affinityOf, GicV2, GicV3, type InterruptController } from './irq/index.ts';
+import type { MemoryPort } from './ledger/index.ts';
+import { type AddressSpace, EVERYTHING, type Extensions, type Host } from './slots/index.ts';
+import { type VcpuStage2, VmMemory } from './stage2/index.ts';
+import { Vcpu } from './vcpu.ts';
+
+/** Private interrupts of the generic timer and the PMU (as QEMU's virt board and KVM have them). */
+const PPI_VIRTUAL_TIMER = 27;
+const PPI_PHYSICAL_TIMER = 30;
+const PPI_PMU = 23;
+const FIRST_SPI = 32;
+const MAX_VCPUS = 8;
+
+export interface VmOptions {
+  readonly vcpus: number;
+  readonly gic: 2 | 3;
+  readonly clock: GuestClock;
+  /** Default: everything the table implements. */
+  readonly features?: Partial<CpuFeatures>;
+  readonly protected?: boolean;
+  readonly extensions?: Extensions;
+  readonly random?: RandomSource;
+  readonly log?: Log;
+}
+
+/** Features of the instruction table that a CPU without the option lacks. */
+function absentFeatures(features: CpuFeatures): Set<Feature> {
+  const absent = new Set<Feature>();
+  if (!features.pauth) absent.add('PAuth');
+  if (!features.mte) for (const feature of ['MTE', 'MTE2'] as const) absent.add(feature);
+  if (!features.rng) absent.add('RNG');
+  if (!features.bti) absent.add('BTI');
+  return absent;
+}
+
+export class Vm implements Disposable {
+  readonly memory: VmMemory;
+  readonly vcpus: readonly Vcpu[];
+  readonly gic: InterruptController;
+  readonly engine: Interpreter;
+
+  /** `space` is the VMM's address space, whose mappings slots name by HVA. Throws Errno as KVM_CREATE_VM does. */
+  constructor(host: Host, space: AddressSpace, options: VmOptions) {
+    if (!Number.isInteger(options.vcpus) || options.vcpus < 1 || options.vcpus > MAX_VCPUS) {
+      throw new RangeError(`${options.vcpus} vCPUs: 1 to ${MAX_VCPUS}`);
+    }
+    const features = { ...DEFAULT_FEATURES, ...options.features, gicv3: options.gic === 3 };
+    this.memory = new VmMemory(host, space, {
+      protected: options.protected ?? false,
+      extensions: options.extensions ?? EVERYTHING,
+    });
+    if (features.mte) this.memory.enableMte();
+    this.engine = new Interpreter(host.memory, absentFeatures(features));
+
+    const vcpus: Vcpu[] = [];
+    this.vcpus = vcpus;
+    const lines = (vcpu: number, irq: boolean, fiq: boolean): void =>
+      vcpus[vcpu]?.cpu.setInterruptLines(irq, fiq);
+    const gicOptions = { vcpus: options.vcpus, lines, ...(options.log ? { log: options.log } : {}) };
+    this.gic =
+      options.gic === 3
+        ? new GicV3({ ...gicOptions, memory: this.memory.hypervisorPort() })
+        : new GicV2(gicOptions);
+    const calls = new CallDispatcher([
+      archFunctions,
+      psciFunctions(this.power()),
+      trngFunctions(options.random ?? (() => false)),
+      kvmVendorFunctions(),
+    ]);
+    for (let index = 0; index < options.vcpus; index++) {
+      vcpus.push(this.createVcpu(host, index, features, options.clock, calls));
+    }
+  }
+
+  private createVcpu(
+    host: Host,
+    index: number,
+    features: CpuFeatures,
+    clock: GuestClock,
+    calls: CallDispatcher,
+  ): Vcpu {
+    const { gic, memory } = this;
+    const stage2 = memory.createVcpuStage2(index);
+    const external = gic.systemRegisters(index);
+    const others = (): Vcpu[] => this.vcpus.filter((vcpu) => vcpu.index !== index);
+    const cpu = new Cpu({
+      memory: host.memory,
+      stage2,
+      counter: { ticks: () => Math.floor(clock.now() / NS_PER_TICK) },
+      features,
+      affinity: affinityOf(index),
+      ...(external ? { external } : {}),
+      others: {
+        dropAll: () => {
+          for (const vcpu of others()) vcpu.cpu.caches.dropAll();
+        },
+        dropAsid: (asid) => {
+          for (const vcpu of others()) vcpu.cpu.caches.dropAsid(asid);
+        },
+        dropAddress: (low, high, asid) => {
+          for (const vcpu of others()) vcpu.cpu.caches.dropAddress(low, high, asid);
+        },
+      },
+      timerLine: (timer, level) =>
+        gic.setPpi(index, timer === 'virtual' ? PPI_VIRTUAL_TIMER : PPI_PHYSICAL_TIMER, level),
+      pmuLine: (level) => gic.setPpi(index, PPI_PMU, level),
+    });
+    memory.addTlb({
+      dropFrame: (frame: HostOffset) => cpu.dropFrame(frame),
+      dropAll: () => cpu.dropAll(),
+      dropWrites: () => cpu.dropWrites(),
+    });
+    return new Vcpu({
+      index,
+      cpu,
+      engine: this.engine,
+      clock,
+      calls,
+      windowAt: (ipa) => gic.windows.find((window) => ipa >= window.base && ipa < window.base + window.size),
+      stage2Exit: () => stage2Exit(stage2),
+    });
+  }
+
+  /** PSCI's view of the vCPUs. */
+  private power(): VcpuPower {
+    const { vcpus } = this;
+    return {
+      get mpidrs() {
+        return vcpus.map((vcpu) => BigInt(affinityOf(vcpu.index)));
+      },
+      isOn: (vcpu) => vcpus[vcpu]?.poweredOn ?? false,
+      start(mpidr, entry, context): StartResult {
+        const vcpu = vcpus.find((v) => BigInt(affinityOf(v.index)) === mpidr);
+        if (!vcpu) return 'invalid-parameters';
+        if (vcpu.poweredOn) return 'already-on';
+        vcpu.start(entry, context);
+        return 'success';
+      },
+      stop: (vcpu) => vcpus[vcpu]?.stop(),
+    };
+  }
+
+  /** DMA by a device, as its requester id. */
+  devicePort(requesterId: number): MemoryPort {
+    return this.memory.devicePort(requesterId);
+  }
+
+  /** The wire of a shared peripheral interrupt; `spi` counts from 0 (INTID 32). */
+  irqLine(spi: number): { set(level: boolean): void } {
+    return { set: (level) => this.gic.setSpi(FIRST_SPI + spi, level) };
+  }
+
+  signalMsi(requesterId: number, address: number, data: number): void {
+    this.gic.send(requesterId, address, data);
+  }
+
+  /** When the earliest timer of any vCPU fires, in nanoseconds since power-on; Infinity where none is set. */
+  nextDeadline(): number {
+    return this.vcpus.reduce((earliest, vcpu) => Math.min(earliest, vcpu.nextDeadline()), Infinity);
+  }
+
+  /** Ends the VM: vCPUs refuse to run, ports refuse to move bytes, its frames go back scrubbed. */
+  dispose(): void {
+    for (const vcpu of this.vcpus) vcpu.close();
+    this.memory.destroy();
+  }
+}
+
+function stage2Exit(stage2: VcpuStage2): VcpuExit {
+  const exit = stage2.takeExit();
+  if (!exit) throw new Error('stage 2 stopped a vCPU without an exit');
+  return exit;
+}
