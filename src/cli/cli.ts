@@ -82,6 +82,8 @@ export function report(error: unknown, stderr: NodeJS.WriteStream): number {
 
 function statusOf(error: unknown): number | undefined {
   if (error instanceof ImageError) return error.kind === 'usage' ? EXIT.usage : EXIT.host;
+  // The operating system said no; its message names the call and the file.
+  if (error instanceof Error && 'syscall' in error) return EXIT.host;
   if (error instanceof Error && 'exitStatus' in error && typeof error.exitStatus === 'number')
     return error.exitStatus;
   return undefined;

@@ -2,10 +2,11 @@
 // the system changes and no root is needed. apt fetches, and apt checks the signatures; nothing here weakens that.
 
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ImageError } from './error.ts';
+import { makeFolders } from './folders.ts';
 import { readSources, type Stanza, sourcesFor } from './sources.ts';
 
 const execute = promisify(execFile);
@@ -38,9 +39,7 @@ export class Apt {
   static async open(options: AptOptions): Promise<Apt> {
     const { folder } = options;
     await Promise.all(
-      ['lists/partial', 'cache/archives/partial'].map((path) =>
-        mkdir(join(folder, path), { recursive: true }),
-      ),
+      ['lists/partial', 'cache/archives/partial'].map((path) => makeFolders(join(folder, path))),
     );
     await writeFile(join(folder, 'status'), '');
     const stanzas = await systemSources(options.sourcesFile);
@@ -85,7 +84,7 @@ export class Apt {
 
   /** Downloads packages (`name` or `name=version`) into a folder and gives the files. */
   async download(packages: readonly string[], into: string): Promise<string[]> {
-    await mkdir(into, { recursive: true });
+    await makeFolders(into);
     await this.fetch('packages', ['download', ...packages], into);
     return (await readdir(into)).filter((file) => file.endsWith('.deb')).map((file) => join(into, file));
   }

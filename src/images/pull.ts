@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { Apt, type Progress } from './apt.ts';
 import { type CatalogueEntry, findImage } from './catalogue.ts';
 import { ImageError } from './error.ts';
+import { makeFolders } from './folders.ts';
 import { makeInitramfs } from './initramfs.ts';
 import { findModules, selectModules } from './modules.ts';
 
@@ -73,7 +74,7 @@ export async function pullImage(name: string, options: PullOptions = {}): Promis
     if (cached) return cached;
   }
   const progress = options.progress ?? (() => {});
-  await mkdir(join(cache, 'images'), { recursive: true }).catch((error: unknown) => {
+  await makeFolders(join(cache, 'images')).catch((error: unknown) => {
     throw new ImageError(
       'host',
       `${cache}: cannot be written (${codeOf(error)}); set XDG_CACHE_HOME to a folder that can`,
