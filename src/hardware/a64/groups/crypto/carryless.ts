@@ -1,7 +1,7 @@
 // Carry-less multiplication without an instruction for it, and what is made of it: PMULL of 64 bits (Arm ARM C7.2)
-// and CRC32, CRC32C (C6.2). Integer multiplication of numbers that use every fourth bit cannot carry from one used
-// position into the next (at most 8 or 16 ones meet in a place that has room for 15), so sixteen such products
-// make a carry-less one.
+// and CRC32, CRC32C (C6.2). Integer multiplication of numbers that use every fourth bit keeps its carries out of the
+// used positions: at most 8 ones of 32-bit numbers meet, and there is room for 15; of 64-bit ones 16 meet only at
+// the very top, whose carries are lost. Sixteen such products make a carry-less one.
 
 import type { Code, Value } from '../../../wasm/index.ts';
 import type { BuiltHelper, Helpers } from '../../helpers.ts';

@@ -10,9 +10,10 @@
 //   hex        '#0x..' of the fields put together
 //   bytemask   '#0x...' of 64 bits: each bit of the fields put together repeated eight times
 //   fpimm      as elsewhere, of the fields put together
-//   list1-4    braces around consecutive registers (modulo 32) from the first field on, '{v1.8b-v3.8b}', each with
-//              an arrangement: chosen by the remaining fields (size, Q: 8b 16b 4h 8h 2s 4s 1d 2d), or fixed after a
-//              dot ('{Rn:list2.16b}', '{Rt:list3.b}'), or chosen by Q among those of a letter ('{Rt,Q:list3b}')
+//   list1-4    consecutive registers (modulo 32) from the first field on, in braces: '{v1.8b-v3.8b}', but separated by
+//              commas where they are two or wrap past v31. Each has an arrangement: chosen by the remaining fields
+//              (size, Q: 8b 16b 4h 8h 2s 4s 1d 2d), fixed after a dot ('{Rn:list2.16b}', '{Rt:list3.b}'), or chosen
+//              by Q among those of a letter ('{Rt,Q:list3b}')
 //   post<n>    '#n', or x register Rm where that is not 31; with Q among the fields, n is doubled where Q is 1
 
 import type { BuiltHelper, Helpers, HostHelper } from '../../helpers.ts';
