@@ -62,7 +62,10 @@ export class Vcpu {
 
   /** Powered on, and not waiting or with an interrupt pending that ends the wait. */
   get runnable(): boolean {
-    return this.on && (!this.waiting || this.waitOver());
+    if (!this.on || !this.waiting) return this.on;
+    // Time may have passed while others ran.
+    this.cpu.timer.update();
+    return this.waitOver();
   }
 
   /** A register by name: pc, x0..x30, or a system register's architectural name. EINVAL for any other. */

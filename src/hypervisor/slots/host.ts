@@ -1,7 +1,7 @@
 // The host: its memory, the ledger of it, its swap file, and the processes and files on it. VMs are made on a host
 // (stage2/vm-memory.ts) and two of them share nothing but this.
 
-import type { PhysicalMemory } from '../../hardware/index.ts';
+import { PhysicalMemory } from '../../hardware/index.ts';
 import { Ledger } from '../ledger/index.ts';
 import { AddressSpace } from './address-space.ts';
 import { SharedFile } from './shared-file.ts';
@@ -25,6 +25,11 @@ export class Host {
     this.ledger = new Ledger(memory);
     this.swap = new SwapFile(options.swapPages ?? 1024);
     this.isPkvm = options.pkvm ?? false;
+  }
+
+  /** A host of that many frames, with memory of its own. Throws RangeError where they do not fit. */
+  static create(frames: number, options: HostOptions = {}): Host {
+    return new Host(new PhysicalMemory({ frames, systemBytes: 1 << 16 }), options);
   }
 
   /** A new process, with nothing mapped. */

@@ -53,6 +53,7 @@ import {
 import { DirtyLog } from './dirty-log.ts';
 import { GpaPort } from './gpa-port.ts';
 import { Mapper } from './mapper.ts';
+import { VcpuPort } from './vcpu-port.ts';
 import { VcpuStage2 } from './vcpu-stage2.ts';
 
 export interface VmMemoryOptions {
@@ -159,6 +160,13 @@ export class VmMemory {
     this.needAlive();
     this.vcpuCreated = true;
     return new VcpuStage2(this, vcpu);
+  }
+
+  /** A new vCPU that only loads and stores, for callers without a CPU. */
+  createVcpuPort(vcpu: number): VcpuPort {
+    this.needAlive();
+    this.vcpuCreated = true;
+    return new VcpuPort(this, vcpu);
   }
 
   /** A vCPU's cache of translations, told of everything that goes stale. */
