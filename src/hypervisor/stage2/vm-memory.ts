@@ -43,12 +43,14 @@ import {
   MEM_GUEST_MEMFD,
   MEM_LOG_DIRTY_PAGES,
   MEM_READONLY,
+  MEM_SLOTS,
   type MemoryRegion,
   type MemoryRegion2,
   mteAllowed,
   Slot,
   type U64,
   UPSTREAM,
+  u64,
 } from '../slots/index.ts';
 import { DirtyLog } from './dirty-log.ts';
 import { GpaPort } from './gpa-port.ts';
@@ -327,11 +329,14 @@ export class VmMemory {
     return this.mapper.slots.all().some((slot) => slot.isLogged);
   }
 
-  private loggedSlot(id: number): { slot: Slot; dirty: DirtyBitmap } {
+  private needBitmaps(): void {
     this.needAlive();
     if (this.dirtyLog.usesRings && !this.dirtyLog.ringWithBitmap)
       throw new Errno('ENXIO', 'the VM logs into rings');
-    if (id >>> 16 || (id & 0xffff) >= 32767) throw new Errno('EINVAL', 'no such slot number');
+  }
+
+  private loggedSlot(id: number): { slot: Slot; dirty: DirtyBitmap } {
+    if (id >>> 16 || (id & 0xffff) >= MEM_SLOTS) throw new Errno('EINVAL', 'no such slot number');
     const slot = this.mapper.slots.get(id);
     if (slot?.dirty === undefined) throw new Errno('ENOENT', 'the slot does not exist or is not logged');
     return { slot, dirty: slot.dirty };
@@ -339,6 +344,7 @@ export class VmMemory {
 
   /** KVM_GET_DIRTY_LOG: the bitmap, cleared where protection is not manual. Throws ENXIO, EINVAL, ENOENT. */
   getDirtyLog(id: number): Uint8Array {
+    this.needBitmaps();
     const { slot, dirty } = this.loggedSlot(id);
     const bits = dirty.copy();
     if (this.manualProtect === 0) {
@@ -354,12 +360,13 @@ export class VmMemory {
    * and write-protected. Throws ENXIO, EINVAL, ENOENT.
    */
   clearDirtyLog(id: number, first: U64, pages: number, bits: Uint8Array): void {
-    const { slot, dirty } = this.loggedSlot(id);
-    const from = Number(BigInt.asUintN(64, BigInt(first)));
+    this.needBitmaps();
+    const from = Number(u64(first, 'first page'));
     const refuse = (sentence: string): never => {
       throw new Errno('EINVAL', sentence);
     };
     if (from % 64) refuse('the first page is not a multiple of 64');
+    const { slot, dirty } = this.loggedSlot(id);
     if (from > slot.pages || pages < 0 || pages > slot.pages - from)
       refuse('the range is not within the slot');
     if (pages % 64 && from + pages !== slot.pages)

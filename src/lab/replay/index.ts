@@ -1,0 +1,9 @@
+export {
+  type GuestResult,
+  type GuestRunner,
+  type GuestStep,
+  type MakeGuestRunner,
+  portRunner,
+} from './guest-runner.ts';
+export { RecordingError } from './recording.ts';
+export { type Difference, formatReplay, type ReplayOptions, type ReplayResult, replay } from './replay.ts';

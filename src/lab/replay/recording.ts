@@ -1,0 +1,186 @@
+// One line of a recording of a real KVM (test/golden, README there): a call and the answer it got. Numbers in
+// quotes are hexadecimal.
+
+interface Line<Op extends string> {
+  readonly op: Op;
+}
+
+export interface CapsLine extends Line<'caps'> {
+  readonly mte: number;
+  readonly gmem: number;
+  readonly gmemflags: number;
+  readonly attrs: number;
+  readonly slots: number;
+  readonly ipa: number;
+  readonly ring: number;
+  readonly ringacq: number;
+  readonly sync: number;
+}
+
+export interface VmLine extends Line<'vm'> {
+  readonly seq: number;
+  readonly earlyvcpu?: number;
+  readonly mte?: number;
+  readonly manual?: number;
+  readonly manualr?: number;
+  readonly code: number;
+  readonly vcpu: number;
+}
+
+export interface MemfdLine extends Line<'memfd'> {
+  readonly size: string;
+  readonly flags: number;
+  readonly r: number;
+}
+
+export interface RegionLine extends Line<'region'> {
+  readonly v: 1 | 2;
+  readonly slot: number;
+  readonly flags: number;
+  readonly gpa: string;
+  readonly size: string;
+  readonly arena: string;
+  readonly fd: number;
+  readonly off: string;
+  readonly r: number;
+}
+
+export interface DirtyLogLine extends Line<'dirtylog'> {
+  readonly slot: number;
+  readonly r: number;
+  readonly bits: string;
+}
+
+export interface ClearDirtyLine extends Line<'cleardirty'> {
+  readonly slot: number;
+  readonly first: number;
+  readonly num: number;
+  readonly r: number;
+}
+
+export interface TagsLine extends Line<'tags'> {
+  readonly ipa: string;
+  readonly len: string;
+  readonly flags: number;
+  readonly rsv: number;
+  readonly fill: number;
+  readonly r: number;
+  readonly tags?: string;
+}
+
+export interface FallocLine extends Line<'falloc'> {
+  readonly fd: number;
+  readonly mode: number;
+  readonly off: string;
+  readonly len: string;
+  readonly r: number;
+}
+
+export interface CloseLine extends Line<'closefd'> {
+  readonly fd: number;
+  readonly r: number;
+}
+
+export interface FdMmapLine extends Line<'fdmmap'> {
+  readonly fd: number;
+  readonly shared: number;
+  readonly off: string;
+  readonly r: number;
+  readonly w?: string | number;
+  readonly v?: string;
+  readonly sig?: number;
+}
+
+export interface VmmLine extends Line<'vmm'> {
+  readonly arena: string;
+  readonly w: string | number;
+  readonly v: string;
+}
+
+export interface DontneedLine extends Line<'dontneed'> {
+  readonly arena: string;
+  readonly r: number;
+}
+
+export interface CapMteLine extends Line<'capmte'> {
+  readonly flags: number;
+  readonly r: number;
+}
+
+export interface GuestLine extends Line<'guest'> {
+  readonly gpa: string;
+  readonly val: string;
+  readonly w: number;
+  readonly r: number | 'ok' | 'abort' | 'mmio';
+  readonly v?: string;
+  readonly len?: number;
+  readonly fault?: { readonly gpa: string; readonly size: string; readonly flags: number };
+}
+
+export type Call =
+  | CapsLine
+  | VmLine
+  | MemfdLine
+  | RegionLine
+  | DirtyLogLine
+  | ClearDirtyLine
+  | TagsLine
+  | FallocLine
+  | CloseLine
+  | FdMmapLine
+  | VmmLine
+  | DontneedLine
+  | CapMteLine
+  | GuestLine
+  | Line<'end'>;
+
+/** The part of a line that is the answer: what a replay has to come to as well. */
+export type Answer = Readonly<Record<string, unknown>>;
+
+/** The fields of each op that are its answer; the others are what was asked. */
+export const ANSWER_FIELDS: Readonly<Record<Call['op'], readonly string[]>> = {
+  caps: ['mte', 'gmem', 'gmemflags', 'attrs', 'slots', 'ipa', 'ring', 'ringacq', 'sync'],
+  vm: ['earlyvcpu', 'mte', 'manualr', 'code', 'vcpu'],
+  memfd: ['r'],
+  region: ['r'],
+  dirtylog: ['r', 'bits'],
+  cleardirty: ['r'],
+  tags: ['r', 'tags'],
+  falloc: ['r'],
+  closefd: ['r'],
+  fdmmap: ['r', 'v', 'sig'],
+  vmm: ['v', 'sig'],
+  dontneed: ['r'],
+  capmte: ['r'],
+  guest: ['r', 'v', 'len', 'fault', 'exit'],
+  end: [],
+};
+
+/** A line that is no call of a recording: whose fault it is, the file's, is for the caller to say. */
+export class RecordingError extends Error {
+  readonly line: number;
+
+  constructor(line: number, sentence: string) {
+    super(`line ${line}: ${sentence}`);
+    this.name = 'RecordingError';
+    this.line = line;
+  }
+}
+
+/** Throws RecordingError. `number` counts from 1. */
+export function parseLine(text: string, number: number): Call {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new RecordingError(number, 'is not JSON');
+  }
+  const op = typeof value === 'object' && value !== null && 'op' in value ? value.op : undefined;
+  if (typeof op !== 'string' || !Object.hasOwn(ANSWER_FIELDS, op))
+    throw new RecordingError(number, 'has no known "op"');
+  // The recorder wrote the fields that its README lists for this op.
+  return value as Call;
+}
+
+export const fromHex = (text: string): bigint => BigInt(`0x${text}`);
+export const toHex = (value: bigint | number): string => value.toString(16);

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { formatReplay, RecordingError, replay } from '../../../src/lab/replay/index.ts';
+
+const golden = (name: string): string[] =>
+  gunzipSync(readFileSync(new URL(`../../golden/${name}`, import.meta.url)))
+    .toString()
+    .split('\n');
+
+describe('replay of a recording of a real KVM/arm64 (Linux 7.2)', () => {
+  it('comes to the same answer in every call', () => {
+    const result = replay(golden('kvm-arm64-linux-7.2.jsonl.gz'));
+    expect(formatReplay(result)).toBe('replay: 47286 calls, 0 differ');
+  }, 60_000);
+
+  it('shows what differs and the calls that led to it', () => {
+    const lines = [
+      '{"op":"vm","seq":7,"code":0,"vcpu":1}',
+      '{"op":"vmm","arena":"1000","w":"5","v":"5"}',
+      '{"op":"vmm","arena":"1000","w":0,"v":"6"}',
+      '{"op":"guest","gpa":"80000000","w":0,"val":"1","r":"ok","v":"0"}',
+    ];
+    const result = replay(lines, { keep: 1 });
+    expect(result).toMatchObject({ calls: 4, differ: 2 });
+    expect(result.differences).toEqual([
+      {
+        line: 3,
+        sequence: 7,
+        call: JSON.parse(lines[2]),
+        expected: { v: '6' },
+        got: { v: '5' },
+        before: lines.slice(0, 2),
+      },
+    ]);
+    const text = formatReplay(result);
+    expect(text).toContain('line 3 (sequence 7): vmm came to {"v":"5"}, recorded {"v":"6"}');
+    expect(text.split('\n').slice(-2)).toEqual(['and 1 more', 'replay: 4 calls, 2 differ']);
+  });
+
+  it('refuses a line that is no call', () => {
+    expect(() => replay(['{"op":"vm","seq":0,"code":0,"vcpu":1}', 'nonsense'])).toThrow(RecordingError);
+    expect(() => replay(['{"op":"toString"}'])).toThrow('line 1: has no known "op"');
+  });
+});
