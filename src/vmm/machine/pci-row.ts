@@ -93,8 +93,8 @@ function describe(tree: BoardTree, iommu: boolean): void {
     .cells(
       'ranges',
       ...[SPACE_IO, 0, 0, ...cells64(PCI_IO.base), ...cells64(PCI_IO.size)],
-      ...window(SPACE_MEMORY32, PCI_MEMORY),
-      ...window(SPACE_MEMORY64, PCI_MEMORY_HIGH),
+      ...busWindow(SPACE_MEMORY32, PCI_MEMORY),
+      ...busWindow(SPACE_MEMORY64, PCI_MEMORY_HIGH),
     )
     .cells('msi-map', 0, tree.msi.phandle, 0, 0x10000)
     .cells('interrupt-map-mask', (PINS - 1) << 11, 0, 0, 7)
@@ -115,4 +115,24 @@ function describeIommu(bridge: FdtNode): void {
     .cells('#iommu-cells', 1);
   const first = (IOMMU_SLOT + 1) << 3;
   bridge.cells('iommu-map', first, node.phandle, first, REQUESTERS - first);
+}
+
+/** Bus addresses equal guest-physical ones. */
+const busWindow = (space: number, { base, size }: { base: number; size: number }): number[] => [
+  space,
+  ...cells64(base),
+  ...cells64(base),
+  ...cells64(size),
+];
+
+/** Pin p of slot n is wire (n + p) mod 4 (PCI-to-PCI Bridge 1.2, 9.1); the map repeats after four slots. */
+function interruptMap(gic: number): number[] {
+  const map: number[] = [];
+  for (let slot = 0; slot < PINS; slot++) {
+    for (let pin = 0; pin < PINS; pin++) {
+      const spi = PCI_INTX_SPI + ((slot + pin) % PINS);
+      map.push(slot << 11, 0, 0, pin + 1, gic, 0, 0, ...spiCells(spi, IRQ_LEVEL_HIGH));
+    }
+  }
+  return map;
 }
