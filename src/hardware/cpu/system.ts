@@ -128,7 +128,7 @@ export class SystemInstructions {
     if (row.write) row.write(this.host, value);
     else state.setSysreg(slot, (value & row.mask) | (row.reset & ~row.mask));
     row.after?.(this.host);
-    return core.codeStillMapped && !row.endsSlice ? DONE : this.leaveAfter();
+    return row.endsSlice || (row.after && !core.codeStillMapped) ? this.leaveAfter() : DONE;
   }
 
   private fpTrap(): number {

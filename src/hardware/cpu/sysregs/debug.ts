@@ -17,10 +17,10 @@ const DBGBCR_WRITABLE = 0x00ff_e1e7n;
 const DBGWCR_WRITABLE = 0x1f1f_ffffn;
 
 const comparators = Array.from({ length: BREAKPOINTS }, (_, n) => [
-  stored(`DBGBVR${n}_EL1`, [2, 0, 0, n, 4], { leaves: true, after: (host) => host.debugChanged() }),
+  stored(`DBGBVR${n}_EL1`, [2, 0, 0, n, 4], { endsSlice: true, after: (host) => host.debugChanged() }),
   stored(`DBGBCR${n}_EL1`, [2, 0, 0, n, 5], {
     mask: DBGBCR_WRITABLE,
-    leaves: true,
+    endsSlice: true,
     after: (host) => host.debugChanged(),
   }),
 ]).flat();
@@ -28,12 +28,12 @@ const comparators = Array.from({ length: BREAKPOINTS }, (_, n) => [
 const watchers = Array.from({ length: WATCHPOINTS }, (_, n) => [
   stored(`DBGWVR${n}_EL1`, [2, 0, 0, n, 6], {
     mask: 0xffff_ffff_ffff_fffcn,
-    leaves: true,
+    endsSlice: true,
     after: (host) => host.debugChanged(),
   }),
   stored(`DBGWCR${n}_EL1`, [2, 0, 0, n, 7], {
     mask: DBGWCR_WRITABLE,
-    leaves: true,
+    endsSlice: true,
     after: (host) => host.debugChanged(),
   }),
 ]).flat();
@@ -41,7 +41,7 @@ const watchers = Array.from({ length: WATCHPOINTS }, (_, n) => [
 export const debugRegisters: readonly RegisterRow[] = [
   stored('MDSCR_EL1', [2, 0, 0, 2, 2], {
     mask: MDSCR_WRITABLE,
-    leaves: true,
+    endsSlice: true,
     after: (host) => host.debugChanged(),
   }),
   stored('MDCCINT_EL1', [2, 0, 0, 2, 0], { mask: 0x6000_0000n }),
@@ -51,7 +51,7 @@ export const debugRegisters: readonly RegisterRow[] = [
   computed('MDRAR_EL1', [2, 0, 1, 0, 0], { el1: 'r', read: () => 0n }),
   computed('OSLAR_EL1', [2, 0, 1, 0, 4], {
     el1: 'w',
-    leaves: true,
+    endsSlice: true,
     write: (host, value) => {
       host.setStored('OSLSR_EL1', (host.stored('OSLSR_EL1') & ~2n) | ((value & 1n) << 1n));
       host.debugChanged();

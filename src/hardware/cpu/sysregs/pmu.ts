@@ -13,7 +13,7 @@ const gate =
   (host, writing) =>
     bitOf(host, 'PMUSERENR_EL0', EN) || bitOf(host, 'PMUSERENR_EL0', writing ? write : read);
 
-const usual = { feature: 'pmu', el0: 'rw', el0Gate: gate(EN, EN), leaves: true } as const;
+const usual = { feature: 'pmu', el0: 'rw', el0Gate: gate(EN, EN), endsSlice: true } as const;
 
 /** Counters that exist besides the cycle counter. */
 export const EVENT_COUNTERS = 6;
@@ -102,7 +102,7 @@ export const pmuRegisters: readonly RegisterRow[] = [
   stored('PMUSERENR_EL0', [3, 3, 9, 14, 0], { feature: 'pmu', el0: 'r', mask: 15n }),
   computed('PMINTENSET_EL1', [3, 0, 9, 14, 1], {
     feature: 'pmu',
-    leaves: true,
+    endsSlice: true,
     saved: true,
     read: (host) => host.pmu.interrupts(),
     write: (host, value) => host.pmu.enableInterrupts(value),

@@ -80,7 +80,7 @@ export interface RegisterRow {
   /** The row exists only with this feature. */
   readonly feature?: keyof CpuFeatures;
   /** A write must reach the run loop, which bounds the time that generated code runs on. */
-  readonly endsSlice?: boolean;
+  readonly endsSlice: boolean;
   /** Kept in STATE.sysregs. */
   readonly stored: boolean;
   readonly reset: bigint;
@@ -95,8 +95,6 @@ export interface RegisterRow {
   /** Runs after the store, for the side effects. */
   readonly after?: (host: RegisterHost) => void;
   readonly el0Gate?: El0Gate;
-  /** A write ends the run of generated code: the run loop planned by what it changes (timer deadlines). */
-  readonly leaves: boolean;
   /** Belongs in a snapshot although it is not stored in a slot: read() and restore() or write() move it. */
   readonly saved: boolean;
   readonly restore?: (host: RegisterHost, value: bigint) => void;
@@ -118,7 +116,7 @@ function base(name: string, encoding: Encoding, stored: boolean, options: Option
     mask: ALL_BITS,
     floating: false,
     saved: false,
-    leaves: false,
+    endsSlice: false,
     ...options,
   };
 }

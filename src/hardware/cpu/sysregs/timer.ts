@@ -28,7 +28,6 @@ function comparator(
     computed(`${prefix}_TVAL_EL0`, [3, 3, 14, crm, 0], {
       el0: 'rw',
       el0Gate,
-      leaves: true,
       endsSlice: true,
       read: (host) => timer(host).timerValue(),
       write: (host, value) => timer(host).setTimerValue(value),
@@ -36,7 +35,6 @@ function comparator(
     computed(`${prefix}_CTL_EL0`, [3, 3, 14, crm, 1], {
       el0: 'rw',
       el0Gate,
-      leaves: true,
       endsSlice: true,
       saved: true,
       read: (host) => timer(host).control(),
@@ -45,7 +43,6 @@ function comparator(
     computed(`${prefix}_CVAL_EL0`, [3, 3, 14, crm, 2], {
       el0: 'rw',
       el0Gate,
-      leaves: true,
       endsSlice: true,
       saved: true,
       read: (host) => timer(host).compareValue(),
