@@ -38,13 +38,12 @@ SBOX.forEach((to, from) => {
 /** Each byte replaced by the table's. A swizzle gives zero for indices of 16 and more, so the parts just add up. */
 function substitute(c: Code, v: Value, table: Uint8Array): Value {
   const view = new DataView(table.buffer);
-  let result = c.v128(0n);
-  for (let k = 0; k < 16; k++) {
+  const parts: Value[] = [];
+  for (let k = 0, index = v; k < 16; k++, index = index.op('i8x16.sub', replicated(c, 0, 16))) {
     const part = c.v128(view.getBigUint64(16 * k, true), view.getBigUint64(16 * k + 8, true));
-    const index = k ? v.op('i8x16.sub', replicated(c, 0, 16 * k)) : v;
-    result = result.xor(part.op('i8x16.swizzle', index));
+    parts.push(part.op('i8x16.swizzle', index));
   }
-  return result;
+  return parts.reduce((a, b) => a.xor(b));
 }
 
 /** Row r (bytes r, r + 4, ...) rotated by r columns. */
