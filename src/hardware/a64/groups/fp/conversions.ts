@@ -6,6 +6,7 @@ import type { Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
 import { floatConstant } from './constants.ts';
 import { firstOf, inexactIsKnown, inexactRaised, Native, roundsToNearest, unflushed } from './fast.ts';
+import { halfToSingle, singleToHalf } from './half.ts';
 import {
   type Bits,
   fromFloat,
@@ -220,6 +221,8 @@ export function convertFormat(i: Insn, from: Bits, to: Bits, v: Value): Value {
       slow,
     );
   }
+  if (from === 16 && to === 32) return halfToSingle(i, scalarShape(16), v);
+  if (from === 32 && to === 16) return singleToHalf(i, scalarShape(32), v);
   return slow();
 }
 

@@ -7,6 +7,7 @@ import type { Insn } from '../../insn.ts';
 import { type Row, row } from '../../row.ts';
 import { compareLanes, fromFixedLanes, roundIntegral, roundWidth, toFixedLanes } from './conversions.ts';
 import { firstOf, inexactIsKnown, Native, operate, unflushed } from './fast.ts';
+import { halfToSingle, singleToHalf } from './half.ts';
 import {
   DOUBLE_SIZE,
   FORMS,
@@ -255,9 +256,9 @@ export const vectorConversions: readonly Row[] = [
     ];
   }),
 
-  lengthen(HALF_SIZE, SINGLE_SIZE, '0', (i, v) => exactly(i, 'convert', shape(16, 4), [v], 32)),
+  lengthen(HALF_SIZE, SINGLE_SIZE, '0', (i, v) => halfToSingle(i, shape(16, 4), v)),
   lengthen(SINGLE_SIZE, DOUBLE_SIZE, '1', singleToDouble),
-  narrow('FCVTN', '0', SINGLE_SIZE, HALF_SIZE, '0', (i, v) => exactly(i, 'convert', shape(32, 4), [v], 16)),
+  narrow('FCVTN', '0', SINGLE_SIZE, HALF_SIZE, '0', (i, v) => singleToHalf(i, shape(32, 4), v)),
   narrow('FCVTN', '0', DOUBLE_SIZE, SINGLE_SIZE, '1', doubleToSingle),
   narrow('FCVTXN', '1', DOUBLE_SIZE, SINGLE_SIZE, '1', (i, v) => exactly(i, 'convertOdd', shape(64, 2), [v])),
   row(
