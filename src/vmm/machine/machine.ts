@@ -11,11 +11,10 @@ import { CrashWatch, type Verdict } from './crash-watch.ts';
 import { openDrives } from './drives.ts';
 import { Emitter, type Listener } from './emitter.ts';
 import { Alarm, yieldToHost } from './event-loop.ts';
-import type { PrepareVm } from './hypervisor-face.ts';
 import { RAM_BASE } from './memory-map.ts';
-import { checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
+import { checkFeatures, checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
 import { Boot, type BootPlan } from './power-on.ts';
-import { prepareVm as prepareOwnHost } from './prepare-vm.ts';
+import { type PrepareVm, prepareVm } from './prepare-vm.ts';
 import { type FillRandom, hostRandom, seededRandom } from './random.ts';
 import { type LoopStop, RunLoop } from './run-loop.ts';
 import { virtioRows } from './virtio-rows.ts';
@@ -57,7 +56,7 @@ const VIRTUAL_SEED = 0x52494e47;
 export class Machine implements Disposable {
   readonly console = new MachineConsole();
   private readonly plan: BootPlan;
-  private readonly prepareVm: PrepareVm;
+  private readonly prepare: PrepareVm;
   private readonly log: Log;
   private readonly clock: MachineClock;
   private readonly random: FillRandom;
@@ -79,11 +78,11 @@ export class Machine implements Disposable {
   private runningSince: number | undefined;
   private eventSources = 0;
 
-  /** Throws UserError where the options or the files do not make a machine. */
-  static async create(options: MachineOptions, prepareVm: PrepareVm = prepareOwnHost): Promise<Machine> {
+  /** Throws UserError where the options or the files do not make a machine. `prepare` is for tests. */
+  static async create(options: MachineOptions, prepare: PrepareVm = prepareVm): Promise<Machine> {
     const owned = new DisposableStore();
     try {
-      return new Machine(await Machine.plan(options, owned), options, prepareVm, owned);
+      return new Machine(await Machine.plan(options, owned), options, prepare, owned);
     } catch (error) {
       owned.dispose();
       throw error;
@@ -101,6 +100,7 @@ export class Machine implements Disposable {
       vcpus: checkVcpuCount(options.smp ?? 1),
       gic: options.gic ?? 3,
       protect: options.protect ?? 'none',
+      features: checkFeatures(options.cpu ?? {}),
       rows: [
         ...BOARD_ROWS,
         ...virtioRows(
@@ -111,11 +111,11 @@ export class Machine implements Disposable {
     };
   }
 
-  private constructor(plan: BootPlan, options: MachineOptions, prepareVm: PrepareVm, owned: DisposableStore) {
+  private constructor(plan: BootPlan, options: MachineOptions, prepare: PrepareVm, owned: DisposableStore) {
     this.owned = owned;
     const virtual = options.clock !== 'host';
     this.plan = plan;
-    this.prepareVm = prepareVm;
+    this.prepare = prepare;
     this.log = options.log ?? silentLog;
     this.pauseWanted = options.paused ?? false;
     this.restartOnReset = options.onReset !== 'exit';
@@ -323,7 +323,7 @@ export class Machine implements Disposable {
 
   private powerOn(): Boot {
     return new Boot(this.plan, {
-      prepareVm: this.prepareVm,
+      prepare: this.prepare,
       clock: this.clock,
       serial: this.console,
       random: this.random,

@@ -4,6 +4,7 @@ import type { Log } from '../../lib/index.ts';
 import type { BlockBackend, IommuOptions } from '../devices/index.ts';
 import type { FileSource } from './boot/index.ts';
 import { UserError } from './errors.ts';
+import type { VmConfig } from './prepare-vm.ts';
 import type { VirtioSlot } from './virtio-rows.ts';
 
 /** A disk: a raw image in a file, or bytes behind an interface. */
@@ -27,6 +28,8 @@ export interface MachineOptions {
   /** How many vCPUs, 1 (default) to 8. */
   readonly smp?: number;
   readonly gic?: 2 | 3;
+  /** CPU features to switch on or off by name, such as { mte: false }; what is not named is on where it is built. */
+  readonly cpu?: Readonly<Record<string, boolean>>;
   readonly protect?: Protection;
   /** virtio-blk disks, in the order in which the guest names them. */
   readonly drives?: readonly DriveOptions[];
@@ -80,4 +83,21 @@ export function checkVcpuCount(smp: number): number {
     throw new UserError(`smp ${smp}: not a number of CPUs from 1 to ${MAX_VCPUS}`);
   }
   return smp;
+}
+
+const FEATURES = [
+  'mte',
+  'pauth',
+  'bti',
+  'rng',
+  'pmu',
+] as const satisfies readonly (keyof VmConfig['features'])[];
+
+/** Throws UserError. */
+export function checkFeatures(cpu: Readonly<Record<string, boolean>>): VmConfig['features'] {
+  const unknown = Object.keys(cpu).find((name) => !FEATURES.some((feature) => feature === name));
+  if (unknown !== undefined) {
+    throw new UserError(`cpu ${unknown}: there is no such feature; known are ${FEATURES.join(', ')}`);
+  }
+  return cpu;
 }

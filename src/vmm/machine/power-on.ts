@@ -8,9 +8,9 @@ import { type KernelImage, type LoadedFile, placeBootFiles } from './boot/index.
 import type { MachineClock } from './clock.ts';
 import { boardTree, describeChosen } from './device-tree.ts';
 import { flattenTree } from './fdt.ts';
-import type { PreparedVm, PrepareVm, Vcpu, Vm } from './hypervisor-face.ts';
 import { RAM_BASE } from './memory-map.ts';
 import type { Protection } from './options.ts';
+import type { MachineVcpu, MachineVm, PreparedVm, PrepareVm, VmConfig } from './prepare-vm.ts';
 import type { FillRandom } from './random.ts';
 
 /** As large as Linux makes its bounce buffers by itself, but no more than this part of RAM. */
@@ -27,12 +27,13 @@ export interface BootPlan {
   readonly vcpus: number;
   readonly gic: 2 | 3;
   readonly protect: Protection;
+  readonly features: VmConfig['features'];
   readonly rows: readonly BoardRow[];
 }
 
 /** What the machine lends to every boot. */
 export interface Backends {
-  readonly prepareVm: PrepareVm;
+  readonly prepare: PrepareVm;
   readonly clock: MachineClock;
   readonly serial: SerialLine;
   readonly random: FillRandom;
@@ -42,12 +43,13 @@ export interface Backends {
 }
 
 export class Boot implements Disposable {
-  readonly vcpus: readonly Vcpu[];
+  readonly vcpus: readonly MachineVcpu[];
   readonly board: Board;
-  private readonly vm: Vm;
+  private readonly vm: MachineVm;
 
   constructor(plan: BootPlan, backends: Backends) {
-    const prepared = backends.prepareVm({ ...plan, clock: backends.clock });
+    const { clock, random, log } = backends;
+    const prepared = backends.prepare({ ...plan, clock, random, log });
     this.vm = prepared.vm;
     this.vcpus = prepared.vcpus;
     this.board = new Board(plan.rows, wire(prepared.vm, backends));
@@ -69,7 +71,7 @@ export class Boot implements Disposable {
 }
 
 /** Devices reach the VM through these and nothing else; whatever interrupts also ends the machine's sleep. */
-function wire(vm: Vm, backends: Backends): BoardBackends {
+function wire(vm: MachineVm, backends: Backends): BoardBackends {
   return {
     clock: backends.clock,
     log: backends.log,
@@ -112,7 +114,12 @@ function loadBootFiles(plan: BootPlan, backends: Backends, board: Board, prepare
   const dmaPool = dmaPoolOf(plan);
   const free = { base: RAM_BASE, size: plan.memoryBytes - (dmaPool?.size ?? 0) };
   const placement = placeBootFiles(free, kernel, initrd && { name: initrd.name, bytes: initrd.bytes.length });
-  const tree = boardTree({ ...plan, conduit: plan.protect === 'realm' ? 'smc' : 'hvc', pmu: false, dmaPool });
+  const tree = boardTree({
+    ...plan,
+    conduit: plan.protect === 'realm' ? 'smc' : 'hvc',
+    pmu: plan.features.pmu ?? true,
+    dmaPool,
+  });
   const seed = (bytes: number): Uint8Array => {
     const into = new Uint8Array(bytes);
     backends.random(into);

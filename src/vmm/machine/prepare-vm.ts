@@ -1,33 +1,71 @@
-// A host of its own for one machine, and on it a VM with RAM where the board has it.
+// A VM with RAM, ready for a board: a host of its own, the VMM's address space on it, and one memory slot. The only
+// file of the machine that makes hypervisor objects; tests put a stand-in in its place.
 
-import { Host, PhysicalMemory, Vm } from '../../hypervisor/index.ts';
-import { PAGE_SIZE } from '../../lib/index.ts';
-import type { PreparedVm, VmConfig } from './hypervisor-face.ts';
+import {
+  type GuestClock,
+  Host,
+  PhysicalMemory,
+  type Vcpu,
+  Vm,
+  type VmOptions,
+} from '../../hypervisor/index.ts';
+import { type Log, PAGE_SIZE } from '../../lib/index.ts';
 import { RAM_BASE } from './memory-map.ts';
+import type { Protection } from './options.ts';
+import type { FillRandom } from './random.ts';
 
-/** Frames beyond the guest's RAM, so that the host is never short of the last page. */
-const SPARE_FRAMES = 1024;
+/** What the machine uses of a vCPU and of a VM. */
+export type MachineVcpu = Pick<
+  Vcpu,
+  'instructions' | 'poweredOn' | 'runnable' | 'run' | 'completeMmio' | 'setRegister'
+>;
+export type MachineVm = Pick<Vm, 'devicePort' | 'irqLine' | 'signalMsi' | 'nextDeadline' | 'dispose'>;
+
+export interface VmConfig {
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  readonly gic: 2 | 3;
+  readonly protect: Protection;
+  readonly features: NonNullable<VmOptions['features']>;
+  readonly clock: GuestClock;
+  readonly random: FillRandom;
+  readonly log: Log;
+}
+
+export interface PreparedVm {
+  readonly vm: MachineVm;
+  /** The first of them is powered on. */
+  readonly vcpus: readonly MachineVcpu[];
+  /** Puts boot files into RAM, by guest-physical address. */
+  load(address: number, bytes: Uint8Array): void;
+}
+
+export type PrepareVm = (config: VmConfig) => PreparedVm;
+
+/** Frames beyond the guest's RAM. */
+const SPARE_FRAMES = 256;
 /** CPU states, soft TLBs and the engine's tables. */
 const SYSTEM_BYTES = 16 << 20;
 
-export function prepareVm(config: VmConfig): PreparedVm {
-  const frames = config.memoryBytes / PAGE_SIZE + SPARE_FRAMES;
-  const host = new Host(new PhysicalMemory({ frames, systemBytes: SYSTEM_BYTES }));
+export const prepareVm: PrepareVm = (config) => {
+  const { memoryBytes, vcpus, gic, clock, features, protect, log } = config;
+  const frames = memoryBytes / PAGE_SIZE + SPARE_FRAMES;
+  const memory = new PhysicalMemory({ frames, systemBytes: SYSTEM_BYTES });
+  const host = new Host(memory, { pkvm: protect === 'pkvm' });
   const space = host.createAddressSpace();
-  const vm = new Vm(host, space, {
-    vcpus: config.vcpus,
-    gic: config.gic,
-    clock: config.clock,
-    features: { mte: false },
-  });
-  const hva = space.mmapAnonymous(config.memoryBytes);
-  vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: RAM_BASE, size: config.memoryBytes, hva });
+  const random = (into: Uint8Array): boolean => {
+    config.random(into);
+    return true;
+  };
+  const vm = new Vm(host, space, { vcpus, gic, clock, features, protected: protect === 'pkvm', random, log });
+  const ram = space.mmapAnonymous(memoryBytes);
+  vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: RAM_BASE, size: memoryBytes, hva: ram });
   return {
     vm,
     vcpus: vm.vcpus,
     load(address, bytes) {
-      const refusal = space.port.write(hva + (address - RAM_BASE), bytes);
-      if (refusal) throw new Error(`boot files: ${refusal.reason}`);
+      const refusal = space.port.write(ram + (address - RAM_BASE), bytes);
+      if (refusal) throw new Error(`boot files: ${refusal.rule}: ${refusal.reason}`);
     },
   };
-}
+};

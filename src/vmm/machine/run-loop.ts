@@ -6,7 +6,7 @@ import type { VcpuExit } from '../../hypervisor/index.ts';
 import type { Bus } from './bus.ts';
 import { type MachineClock, VirtualClock } from './clock.ts';
 import { Alarm, yieldToHost } from './event-loop.ts';
-import type { Vcpu } from './hypervisor-face.ts';
+import type { MachineVcpu } from './prepare-vm.ts';
 
 /** Why run() returned. */
 export type LoopStop =
@@ -20,7 +20,7 @@ export type LoopStop =
   | { readonly kind: 'ended' };
 
 export interface RunLoopOptions {
-  readonly vcpus: readonly Vcpu[];
+  readonly vcpus: readonly MachineVcpu[];
   readonly bus: Pick<Bus, 'read' | 'write'>;
   readonly clock: MachineClock;
   /** The earliest vCPU timer, in nanoseconds since power-on. */
@@ -117,7 +117,7 @@ export class RunLoop {
   }
 
   /** Runs one vCPU until its budget, a wait, or an exit that is not ours to serve. */
-  private slice(vcpu: Vcpu): VcpuExit | undefined {
+  private slice(vcpu: MachineVcpu): VcpuExit | undefined {
     const { bus } = this.options;
     let end = vcpu.instructions + this.sliceBudget();
     for (;;) {
@@ -140,7 +140,7 @@ export class RunLoop {
     }
   }
 
-  private enter(vcpu: Vcpu, instructions: number): VcpuExit {
+  private enter(vcpu: MachineVcpu, instructions: number): VcpuExit {
     const { clock } = this;
     if (!(clock instanceof VirtualClock)) return vcpu.run(instructions);
     clock.enter(vcpu);

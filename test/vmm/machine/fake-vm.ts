@@ -2,8 +2,8 @@
 
 import type { VcpuExit } from '../../../src/hypervisor/index.ts';
 import { gpa } from '../../../src/lib/index.ts';
-import type { PreparedVm, Vcpu, VmConfig } from '../../../src/vmm/machine/hypervisor-face.ts';
 import { RAM_BASE, UART } from '../../../src/vmm/machine/memory-map.ts';
+import type { MachineVcpu, PreparedVm, VmConfig } from '../../../src/vmm/machine/prepare-vm.ts';
 
 /** What a scripted vCPU does next: run so many instructions, then leave with this exit. */
 export interface Step {
@@ -31,7 +31,7 @@ export function* print(text: string): Generator<Step, void> {
 /** A script; `loaded()` is what the last load returned. */
 export type Script = (cpu: FakeVcpu) => Generator<Step, void>;
 
-export class FakeVcpu implements Vcpu {
+export class FakeVcpu implements MachineVcpu {
   instructions = 0;
   poweredOn = true;
   readonly registers: Record<string, bigint> = {};
