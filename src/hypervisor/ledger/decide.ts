@@ -160,6 +160,17 @@ export function frameOf(route: Route): number {
   return route.holder ? route.holder.frameAt(route.holderPage) : NONE;
 }
 
+/** The frame that a route leads to where the actor may go there now, or NONE. */
+export function allowedFrame(
+  frames: FrameTable,
+  actor: Actor,
+  operation: Operation,
+  route: Route,
+  debugPolicy = false,
+): number {
+  return decide(frames, actor, operation, route, debugPolicy).allowed ? frameOf(route) : NONE;
+}
+
 /** The frame of a route that has been allowed, made present where it was not and for a write its own. */
 export function present(ledger: Ledger, route: Route, write: boolean): FrameNumber {
   const frame = frameOf(route);

@@ -1,7 +1,9 @@
+export { audit } from './audit.ts';
 export { Caches } from './caches.ts';
 export {
   type Actor,
   type ActorKind,
+  allowedFrame,
   decide,
   frameOf,
   type Operation,
@@ -11,6 +13,7 @@ export {
   type Rule,
   type Verdict,
 } from './decide.ts';
+export { encode } from './encode.ts';
 export { FRAME_MERGED, FRAME_TAGGED, FRAME_VIEWED, FrameTable } from './frames.ts';
 export {
   ENTRY_EXECUTE,
@@ -24,6 +27,14 @@ export {
 } from './guest.ts';
 export { History, type HistoryEntry } from './history.ts';
 export type { Holder } from './holder.ts';
+export {
+  type Auditor,
+  INVARIANTS,
+  type Invariant,
+  type InvariantId,
+  type Report,
+  type Violation,
+} from './invariants.ts';
 export { Ledger } from './ledger.ts';
 export { PageTable } from './page-table.ts';
 export type { MemoryPort, Refusal } from './port.ts';

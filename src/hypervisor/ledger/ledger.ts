@@ -9,7 +9,8 @@ import { FRAME_TAGGED, FrameTable } from './frames.ts';
 import { Guest } from './guest.ts';
 import type { History } from './history.ts';
 import type { Holder } from './holder.ts';
-import { FIRST_HANDLE, HOST, MAX_VMS, type Owner } from './states.ts';
+import type { Auditor, Violation } from './invariants.ts';
+import { FIRST_HANDLE, HOST, MAX_VMS, NONE, NOPAGE, type Owner } from './states.ts';
 import type { Need, Site, Transition } from './transition.ts';
 import { letGo, release } from './transitions.ts';
 
@@ -26,6 +27,14 @@ export class Ledger {
    * 'force_reclaim~scrub'. Empty except in the hands of the model checker.
    */
   readonly mutants = new Set<string>();
+  /** Those outside whose state the audit looks at too. */
+  readonly auditors = new Set<Auditor>();
+  /** What they add to the canonical encoding; frames go through `name`. */
+  readonly encoders = new Set<(name: (frame: number) => number) => string>();
+  /** Violations that only the moment of a transition shows; found while `watchful`. */
+  readonly broken: Violation[] = [];
+  /** Look at each transition as it happens: slower, for tests and the model checker. */
+  watchful = false;
   private nextHolder = 1;
 
   constructor(memory: PhysicalMemory) {
@@ -55,6 +64,7 @@ export class Ledger {
     if (refused)
       throw new Errno(refused.errno, `${transition.name} of frame ${site.frame}: needs that ${refused.says}`);
     const { mutants } = this;
+    const watch = this.watchful ? this.watch(transition, site) : undefined;
     if (transition.scrubs?.(site) && !(mutants.size > 0 && mutants.has(`${transition.name}~scrub`))) {
       this.scrub(site.frame);
     }
@@ -64,7 +74,29 @@ export class Ledger {
       if (kind === 'views') this.caches.dropFromViews(site.frame);
       else this.caches.dropFromGuest(site.guest!, site.frame);
     }
+    watch?.();
     this.history?.record(transition.name, site.frame, site.guest?.handle, site.gfn);
+  }
+
+  /** Remembers the frame before a transition; the result compares it with what became of it. */
+  private watch(transition: Transition, { frame, byGuest }: Site): () => void {
+    const { frames, memory } = this;
+    const [owner, state, gfn] = [frames.owner[frame], frames.state[frame], frames.gfn[frame]];
+    return () => {
+      const leftVm = owner >= FIRST_HANDLE && state === NOPAGE && frames.owner[frame] !== owner;
+      if (leftVm && !byGuest && !isBlank(memory, frame)) {
+        this.broken.push({
+          invariant: 'scrubbed',
+          found: `${transition.name}: frame ${frame} left its VM unscrubbed`,
+        });
+      }
+      if (gfn !== NONE && frames.gfn[frame] !== NONE && frames.gfn[frame] !== gfn) {
+        this.broken.push({
+          invariant: 'frozen',
+          found: `${transition.name}: frame ${frame} moved from GFN ${gfn}`,
+        });
+      }
+    };
   }
 
   private scrub(frame: FrameNumber): void {
@@ -129,3 +161,6 @@ export class Ledger {
     return this.memory.offsetOf(frame);
   }
 }
+
+const isBlank = (memory: PhysicalMemory, frame: FrameNumber): boolean =>
+  memory.data(frame).every((byte) => byte === 0) && memory.tags(frame).every((tag) => tag === 0);

@@ -4,15 +4,16 @@
 import { type HostOffset, hostOffset, PAGE_SIZE } from '../../lib/index.ts';
 import { FRAME_VIEWED } from './frames.ts';
 import type { TlbInvalidator } from './guest.ts';
+import type { Auditor, Report } from './invariants.ts';
 import type { Ledger } from './ledger.ts';
 import type { MemoryPort, Refusal } from './port.ts';
-import { NONE } from './states.ts';
+import { NONE, NOPAGE } from './states.ts';
 
 const ENTRIES = 64;
 /** Below this, bytes are moved one by one: cheaper than making a subarray. */
 const SMALL = 64;
 
-export abstract class View implements MemoryPort, TlbInvalidator {
+export abstract class View implements MemoryPort, TlbInvalidator, Auditor {
   protected readonly ledger: Ledger;
   /** Set by resolve() where it returns NONE. */
   protected refusal: Refusal | undefined;
@@ -25,7 +26,17 @@ export abstract class View implements MemoryPort, TlbInvalidator {
   constructor(ledger: Ledger) {
     this.ledger = ledger;
     ledger.caches.views.add(this);
+    ledger.auditors.add(this);
   }
+
+  /** What it is, for an explanation: 'device 8 of vm0'. */
+  abstract readonly label: string;
+
+  /** The frame that decide() gives the page for such an access now, or NONE; nothing is made present or logged. */
+  protected abstract lookup(page: number, write: boolean): number;
+
+  /** Whether a cached write would escape a dirty log. */
+  protected abstract mustAskForWrites(page: number): boolean;
 
   /**
    * The frame of a page for one access, made present where it was not, or NONE with `refusal` set. A write counts
@@ -145,10 +156,24 @@ export abstract class View implements MemoryPort, TlbInvalidator {
     }
   }
 
+  /** A cached yes must be what would be decided now. */
+  audit(report: Report): void {
+    const { frames, memory } = this.ledger;
+    this.eachCached((page, offset, writable) => {
+      const frame = memory.frameAt(offset);
+      const what = `${this.label}: page ${page} still leads to frame ${frame}`;
+      if (frames.state[frame] === NOPAGE && this.lookup(page, writable) !== frame) report('sealed', what);
+      else if (this.lookup(page, writable) !== frame) report('convertible', what);
+      else if (writable && this.mustAskForWrites(page))
+        report('logged', `${what}, and its writes are not logged`);
+    });
+  }
+
   /** Every later access is refused. */
   close(): void {
     this.closed = true;
     this.dropAll();
     this.ledger.caches.views.delete(this);
+    this.ledger.auditors.delete(this);
   }
 }

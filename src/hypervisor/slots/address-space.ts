@@ -5,6 +5,7 @@
 import { Errno, type FrameNumber, frameNumber, type Hva, hva, PAGE_SIZE } from '../../lib/index.ts';
 import {
   type Actor,
+  allowedFrame,
   decide,
   FRAME_MERGED,
   FRAME_TAGGED,
@@ -29,6 +30,8 @@ export interface MemoryObserver {
   /** Whether stores by the process are to be reported (dirty logging of the VMM's own writes). */
   readonly logsProcessWrites: boolean;
   processWrote(page: number): void;
+  /** Whether a store to the page now would have to be reported and has not been. */
+  isUnloggedWrite(page: number): boolean;
 }
 
 export interface MapOptions {
@@ -322,6 +325,19 @@ class VmmPort extends View {
   constructor(ledger: Ledger, space: AddressSpace) {
     super(ledger);
     this.space = space;
+  }
+
+  get label(): string {
+    return `the VMM (process ${this.space.id})`;
+  }
+
+  protected lookup(page: number, write: boolean): number {
+    return allowedFrame(this.ledger.frames, VMM, write ? 'write' : 'read', this.space.route(page));
+  }
+
+  protected mustAskForWrites(page: number): boolean {
+    for (const observer of this.space.observers) if (observer.isUnloggedWrite(page)) return true;
+    return false;
   }
 
   protected resolve(page: number, write: boolean): number {

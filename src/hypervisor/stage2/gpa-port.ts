@@ -3,7 +3,7 @@
 // devices go the way that the VMM would go for them.
 
 import { PAGE_SIZE } from '../../lib/index.ts';
-import { type Actor, decide, NONE, present, View } from '../ledger/index.ts';
+import { type Actor, allowedFrame, decide, NONE, ownerName, present, View } from '../ledger/index.ts';
 import type { VmMemory } from './vm-memory.ts';
 
 export class GpaPort extends View {
@@ -17,6 +17,25 @@ export class GpaPort extends View {
     this.vm = vm;
     this.actor = actor;
     this.alwaysLogs = alwaysLogs;
+  }
+
+  get label(): string {
+    const { kind, id } = this.actor;
+    return `${kind}${id === undefined ? '' : ` ${id}`} of ${ownerName(this.vm.guest.handle)}`;
+  }
+
+  private get logs(): boolean {
+    return this.alwaysLogs || this.vm.extensions.logForeignWrites;
+  }
+
+  protected lookup(page: number, write: boolean): number {
+    const { vm, ledger, actor } = this;
+    const route = vm.mapper.route(page, false);
+    return allowedFrame(ledger.frames, actor, write ? 'write' : 'read', route, vm.extensions.debugPrivate);
+  }
+
+  protected mustAskForWrites(page: number): boolean {
+    return this.logs && this.vm.isUnloggedGfn(page);
   }
 
   protected resolve(page: number, write: boolean): number {
@@ -33,7 +52,7 @@ export class GpaPort extends View {
       this.refusal = { rule: verdict.rule, reason: verdict.reason, address: page * PAGE_SIZE };
       return NONE;
     }
-    if (write && (this.alwaysLogs || vm.extensions.logForeignWrites)) vm.markDirty(page);
+    if (write && this.logs) vm.markDirty(page);
     return present(ledger, route, write);
   }
 }

@@ -18,13 +18,17 @@ import { Errno, type FrameNumber } from '../../lib/index.ts';
 import {
   type Actor,
   ENTRY_PRESENT,
+  ENTRY_WRITE,
   entryFrame,
   entryState,
+  FRAME_TAGGED,
   type Guest,
   type Ledger,
   type MemoryPort,
   OWNED,
+  ownerName,
   POISON,
+  type Report,
   reclaim,
   SHARED_BORROWED,
   SHARED_OWNED,
@@ -100,6 +104,7 @@ export class VmMemory {
     this.guest = host.ledger.createGuest(isProtected);
     this.mapper = new Mapper(this.ledger, this.guest, space, this.dirtyLog);
     space.observers.add(this);
+    this.ledger.auditors.add(this);
   }
 
   /** Every call on a dead VM, or from a process that is gone. */
@@ -421,6 +426,44 @@ export class VmMemory {
     }
   }
 
+  isUnloggedWrite(page: number): boolean {
+    if (!this.extensions.logForeignWrites) return false;
+    return this.mapper.slots
+      .all()
+      .some(
+        ({ memfd, gfn, hvaPage, pages }) =>
+          memfd === undefined &&
+          page >= hvaPage &&
+          page < hvaPage + pages &&
+          this.isUnloggedGfn(gfn + page - hvaPage),
+      );
+  }
+
+  /** Logging is on for the GFN and no write has been seen since the log was last cleared. */
+  isUnloggedGfn(gfn: number): boolean {
+    const slot = this.mapper.slots.find(gfn);
+    return slot?.dirty !== undefined && !slot.dirty.has(gfn - slot.gfn);
+  }
+
+  // -------------------------------------------------------------- the audit
+
+  audit(report: Report): void {
+    const { guest, ledger, hasMte } = this;
+    guest.table.each((gfn, entry) => {
+      if ((entry & ENTRY_PRESENT) === 0) return;
+      const what = `${ownerName(guest.handle)} GFN ${gfn}, frame ${entryFrame(entry)}`;
+      if (hasMte && (ledger.frames.flags[entryFrame(entry)] & FRAME_TAGGED) === 0)
+        report('tagged', `${what} is untagged`);
+      if ((entry & ENTRY_WRITE) !== 0 && this.isUnloggedGfn(gfn))
+        report('logged', `${what} is writable and not logged`);
+      const slot = this.mapper.slots.find(gfn);
+      if (slot === undefined) {
+        if (!guest.isProtected) report('convertible', `${what} is mapped and in no slot`);
+      } else if (slot.isReadOnly && (entry & ENTRY_WRITE) !== 0)
+        report('convertible', `${what} is writable in a read-only slot`);
+    });
+  }
+
   // -------------------------------------------------------------- MTE
 
   /** KVM_ARM_MTE_COPY_TAGS: bytes of guest memory whose tags were copied. */
@@ -468,6 +511,7 @@ export class VmMemory {
     this.guest.isDying = true;
     for (const port of this.ports) port.close();
     this.space.observers.delete(this);
+    this.ledger.auditors.delete(this);
     this.ledger.caches.batch(() => {
       this.mapper.zap(0, 2 ** (this.ipaBits - 12));
       this.reclaimPages();
