@@ -12,18 +12,8 @@ import {
   type TestMachine,
   USER,
 } from './machine.ts';
+import { softHit } from './soft-hit.ts';
 
-/** Does what generated code does: the host offset that a soft TLB holds for an access, or undefined. */
-function hit(m: TestMachine, context: number, va: bigint, bytes: number, tag: number): number | undefined {
-  const { u64, u32 } = m.memory;
-  const index = Number((va >> 12n) & BigInt(TLB.entries - 1));
-  const at = (m.cpu.mmu.tlb.bases[context] as number) + index * TLB.entryBytes;
-  const info = u32[(at + TLB.info) / 4] as number;
-  const word = u64[(at + tag) / 8] as bigint;
-  const miss = BigInt.asUintN(64, ((va + BigInt(bytes - 1)) ^ word) & ~0xfffn) << BigInt(info & 63);
-  if (BigInt.asUintN(64, miss) !== 0n) return undefined;
-  return (Number(va & 0xffff_ffffn) + (u32[(at + TLB.addend) / 4] as number)) >>> 0;
-}
 const [EL0, PAN, EL1] = [0, 1, 2];
 const hostOf = (m: TestMachine, ipa: number) => m.memory.framesBase + (ipa - RAM);
 
@@ -32,37 +22,37 @@ describe('soft TLB entries', () => {
     const { machine, tables } = mapped();
     tables.map(0x1000n, RAM + 0x3000, AF | READ_ONLY);
     machine.load(0x1010n, 3);
-    expect(hit(machine, EL1, 0x1ff8n, 8, TLB.readTag)).toBe(hostOf(machine, RAM + 0x3ff8));
-    expect(hit(machine, EL1, 0x1ff9n, 8, TLB.readTag)).toBeUndefined();
-    expect(hit(machine, EL1, 0x1000n, 1, TLB.writeTag)).toBeUndefined();
-    expect(hit(machine, EL1, 0x1000n, 4, TLB.execTag)).toBe(hostOf(machine, RAM + 0x3000));
-    expect(hit(machine, PAN, 0x1000n, 1, TLB.readTag)).toBeUndefined();
-    expect(hit(machine, EL0, 0x1000n, 1, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x1ff8n, 8, TLB.readTag)).toBe(hostOf(machine, RAM + 0x3ff8));
+    expect(softHit(machine, EL1, 0x1ff9n, 8, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x1000n, 1, TLB.writeTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x1000n, 4, TLB.execTag)).toBe(hostOf(machine, RAM + 0x3000));
+    expect(softHit(machine, PAN, 0x1000n, 1, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL0, 0x1000n, 1, TLB.readTag)).toBeUndefined();
   });
   it('never write to clean pages or where stage 2 says no', () => {
     const { machine, tables } = mapped({ tcr: (1n << 39n) | (1n << 40n) });
     tables.map(0x1000n, RAM, AF | READ_ONLY | DBM);
     machine.load(0x1000n, 3);
-    expect(hit(machine, EL1, 0x1000n, 1, TLB.writeTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x1000n, 1, TLB.writeTag)).toBeUndefined();
     machine.store(0x1000n, 3, 0n);
-    expect(hit(machine, EL1, 0x1000n, 1, TLB.writeTag)).toBeDefined();
+    expect(softHit(machine, EL1, 0x1000n, 1, TLB.writeTag)).toBeDefined();
     tables.map(0x2000n, RAM + 0x1000, AF);
     machine.stage2.readOnly.add(RAM + 0x1000);
     machine.load(0x2000n, 3);
-    expect(hit(machine, EL1, 0x2000n, 1, TLB.readTag)).toBeDefined();
-    expect(hit(machine, EL1, 0x2000n, 1, TLB.writeTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x2000n, 1, TLB.readTag)).toBeDefined();
+    expect(softHit(machine, EL1, 0x2000n, 1, TLB.writeTag)).toBeUndefined();
   });
   it('are not made for Device memory', () => {
     const { machine, tables } = mapped();
     tables.map(0x1000n, RAM, AF | ATTR(1));
     machine.load(0x1000n, 3);
-    expect(hit(machine, EL1, 0x1000n, 1, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x1000n, 1, TLB.readTag)).toBeUndefined();
   });
   it('ignore the top byte where TBI says so', () => {
     const { machine, tables } = mapped({ tcr: 1n << 37n });
     tables.map(0x1000n, RAM, AF);
     machine.load(0x0b00_0000_0000_1000n, 3);
-    expect(hit(machine, EL1, 0x0700_0000_0000_1000n, 1, TLB.readTag)).toBe(hostOf(machine, RAM));
+    expect(softHit(machine, EL1, 0x0700_0000_0000_1000n, 1, TLB.readTag)).toBe(hostOf(machine, RAM));
   });
   it('say which pages are guarded', () => {
     const { machine, tables } = mapped();
@@ -76,7 +66,7 @@ describe('soft TLB entries', () => {
     const { machine } = mapped();
     for (let page = 0n; page < 1024n; page++) {
       for (const offset of [0n, 0xff9n]) {
-        expect(hit(machine, EL1, INVALID_TAG + (page << 12n) + offset, 8, TLB.readTag)).toBeUndefined();
+        expect(softHit(machine, EL1, INVALID_TAG + (page << 12n) + offset, 8, TLB.readTag)).toBeUndefined();
       }
     }
   });
@@ -96,7 +86,7 @@ describe('TLB invalidation (Arm ARM D8.13)', () => {
     const remap = (): void => machine.write64(at, BigInt(RAM + 0x1000) | AF | attributes | 3n);
     return { machine, tables, remap };
   };
-  const cached = (m: TestMachine) => hit(m, EL1, 0x1000n, 8, TLB.readTag) !== undefined;
+  const cached = (m: TestMachine) => softHit(m, EL1, 0x1000n, 8, TLB.readTag) !== undefined;
 
   it.each([
     ['VMALLE1', 0, 0n],
@@ -119,7 +109,7 @@ describe('TLB invalidation (Arm ARM D8.13)', () => {
   it('by address leaves other pages, and the code that runs', () => {
     const { machine } = setup();
     expect(machine.sys(...VAE1, (7n << 48n) | 1n)).toBe(DONE);
-    expect(hit(machine, EL1, 0x2000n, 4, TLB.execTag)).toBeDefined();
+    expect(softHit(machine, EL1, 0x2000n, 4, TLB.execTag)).toBeDefined();
     expect(machine.sys(...VAE1, (7n << 48n) | 2n)).toBe(LEAVE);
     expect(machine.cpu.state.pc).toBe(0x2004n);
   });
@@ -130,8 +120,8 @@ describe('TLB invalidation (Arm ARM D8.13)', () => {
     machine.load(0x4000_5000n, 3);
     machine.load(0x4001_7000n, 3);
     machine.sys(...VAE1, 0x4010_0n);
-    expect(hit(machine, EL1, 0x4000_5000n, 8, TLB.readTag)).toBeUndefined();
-    expect(hit(machine, EL1, 0x4001_7000n, 8, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x4000_5000n, 8, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x4001_7000n, 8, TLB.readTag)).toBeUndefined();
   });
 
   it('of another ASID leaves this address space', () => {
@@ -176,10 +166,10 @@ describe('changes of address space', () => {
   it('TTBR0 drops the lower half and keeps the upper', () => {
     const { machine, tables, high } = setup();
     machine.msr('TTBR0_EL1', BigInt(tables.root) | (1n << 48n));
-    expect(hit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeDefined();
+    expect(softHit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeDefined();
     machine.msr('TTBR0_EL1', BigInt(tables.root + 0x1000) | (1n << 48n));
-    expect(hit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeUndefined();
-    expect(hit(machine, EL1, high, 8, TLB.readTag)).toBeDefined();
+    expect(softHit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, high, 8, TLB.readTag)).toBeDefined();
   });
   it('an ASID in TTBR1 (TCR.A1) drops what is not global', () => {
     const { machine, tables, high } = setup();
@@ -188,13 +178,13 @@ describe('changes of address space', () => {
     machine.load(0x1000n, 3);
     machine.load(high, 3);
     machine.msr('TTBR1_EL1', BigInt(tables.root) | (9n << 48n));
-    expect(hit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeUndefined();
-    expect(hit(machine, EL1, high, 8, TLB.readTag)).toBeDefined();
+    expect(softHit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, high, 8, TLB.readTag)).toBeDefined();
   });
   it('another TTBR1 base, SCTLR or TCR drops everything', () => {
     const { machine, high } = setup();
     machine.msr('TTBR1_EL1', BigInt(RAM));
-    expect(hit(machine, EL1, high, 8, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, high, 8, TLB.readTag)).toBeUndefined();
   });
 });
 
@@ -207,17 +197,17 @@ describe('what the hypervisor drops', () => {
     for (const va of [0x1000n, 0x5000n, 0x6000n]) machine.load(va, 3);
     machine.load(0x1000n, 3, 8);
     machine.cpu.dropFrame(machine.memory.offsetOf(machine.memory.frameAt(machine.memory.framesBase)));
-    expect(hit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeUndefined();
-    expect(hit(machine, EL0, 0x1000n, 8, TLB.readTag)).toBeUndefined();
-    expect(hit(machine, EL1, 0x5000n, 8, TLB.readTag)).toBeUndefined();
-    expect(hit(machine, EL1, 0x6000n, 8, TLB.readTag)).toBeDefined();
+    expect(softHit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL0, 0x1000n, 8, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x5000n, 8, TLB.readTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x6000n, 8, TLB.readTag)).toBeDefined();
   });
   it('the permission to write, of every page', () => {
     const { machine, tables } = mapped();
     tables.map(0x1000n, RAM, AF);
     machine.load(0x1000n, 3);
     machine.cpu.dropWrites();
-    expect(hit(machine, EL1, 0x1000n, 8, TLB.writeTag)).toBeUndefined();
-    expect(hit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeDefined();
+    expect(softHit(machine, EL1, 0x1000n, 8, TLB.writeTag)).toBeUndefined();
+    expect(softHit(machine, EL1, 0x1000n, 8, TLB.readTag)).toBeDefined();
   });
 });
