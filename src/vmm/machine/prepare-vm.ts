@@ -57,7 +57,16 @@ export const prepareVm: PrepareVm = (config) => {
     config.random(into);
     return true;
   };
-  const vm = new Vm(host, space, { vcpus, gic, clock, features, protected: protect === 'pkvm', random, log });
+  const vm = new Vm(host, space, {
+    vcpus,
+    gic,
+    clock,
+    features,
+    protected: protect === 'pkvm',
+    random,
+    log,
+    engine: config.engine ?? 'auto',
+  } as any);
   const ram = space.mmapAnonymous(memoryBytes);
   vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: RAM_BASE, size: memoryBytes, hva: ram });
   return {
