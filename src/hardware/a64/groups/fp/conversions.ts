@@ -92,6 +92,16 @@ const power = (bits: 32 | 64, exponent: number, sign = 0n): bigint =>
     ? (sign << 31n) | (BigInt(exponent + 127) << 23n)
     : (sign << 63n) | (BigInt(exponent + 1023) << 52n);
 
+/** 2^exponent (i32, known at run time) in one lane or all. */
+function powerOfTwo(n: Native, exponent: Value): Value {
+  if (n.bits === 32) {
+    const bits = exponent.add(127).shl(23);
+    return n.scalar ? bits.op('f32.reinterpret_i32') : bits.op('i32x4.splat');
+  }
+  const bits = exponent.add(1023).zext().shl(52);
+  return n.scalar ? bits.op('f64.reinterpret_i64') : bits.op('i64x2.splat');
+}
+
 /** Numbers that are known to fit, as integers: WebAssembly converts vectors of 32-bit lanes and scalars. */
 function truncated(n: Native, shape: Shape, r: Value, { width, unsigned }: FixedPoint): Value {
   const { c } = n;
@@ -110,12 +120,13 @@ function truncated(n: Native, shape: Shape, r: Value, { width, unsigned }: Fixed
 export function toFixedLanes(i: Insn, shape: Shape, v: Value, fixed: FixedPoint, fraction?: Value): Value {
   const slow = (): Value => exactlyFixed(i, 'toFixed', shape, v, fixed, fraction);
   const { rounding, unsigned, width } = fixed;
-  if (shape.bits === 16 || fraction || rounding === 'fpcr') return slow();
+  if (shape.bits === 16 || rounding === 'fpcr') return slow();
   const n = new Native(i.c, shape);
   return firstOf(
     i,
     (accept) => {
-      const x = n.enter(v);
+      // Scaling up is exact, or overflows and does not fit.
+      const x = fraction ? n.op('mul', n.enter(v), powerOfTwo(n, fraction)) : n.enter(v);
       const r = integral(n, x, rounding);
       // Both limits are powers of two, or zero: exact in either format.
       const low = unsigned ? n.zero : n.pattern(power(n.bits, width - 1, 1n));
@@ -146,9 +157,11 @@ export function fromIntegerValue(
     const fixed: FixedPoint = { width, unsigned, rounding: 'fpcr' };
     return exactlyFixed(i, 'fromFixed', scalarShape(bits), fromInteger(i.c, integer, width), fixed, fraction);
   };
-  if (bits === 16 || fraction) return slow();
+  if (bits === 16) return slow();
+  const n = new Native(i.c, scalarShape(bits));
   const sign = unsigned ? 'u' : 's';
-  const converted = fromFloat(i.c, integer.op(`f${bits}.convert_i${width}_${sign}`), bits);
+  const whole = integer.op(`f${bits}.convert_i${width}_${sign}`);
+  const converted = n.leave(fraction ? n.op('mul', whole, powerOfTwo(n, fraction.neg())) : whole);
   if (bits === 64 && width === 32) return converted;
   return firstOf(
     i,
@@ -170,14 +183,17 @@ export function fromFixedLanes(i: Insn, shape: Shape, v: Value, unsigned: boolea
   const { bits, lanes } = shape;
   const fixed: FixedPoint = { width: bits, unsigned, rounding: 'fpcr' };
   const slow = (): Value => exactlyFixed(i, 'fromFixed', shape, v, fixed, fraction);
-  if (bits === 16 || fraction) return slow();
-  if (shape.scalar) return fromIntegerValue(i, bits, lowInteger(c, v, bits), unsigned);
+  if (bits === 16) return slow();
+  if (shape.scalar) return fromIntegerValue(i, bits, lowInteger(c, v, bits), unsigned, fraction);
+  const n = new Native(c, shape);
+  const scaled = (whole: Value): Value =>
+    n.leave(fraction ? n.op('mul', whole, powerOfTwo(n, fraction.neg())) : whole);
   const sign = unsigned ? 'u' : 's';
   return firstOf(
     i,
     (accept) => {
       if (bits === 32) {
-        accept(inexactIsKnown(i), keep(c, shape, v.op(`f32x4.convert_i32x4_${sign}`)));
+        accept(inexactIsKnown(i), scaled(v.op(`f32x4.convert_i32x4_${sign}`)));
         return;
       }
       let out = c.v128(0n);
@@ -187,7 +203,7 @@ export function fromFixedLanes(i: Insn, shape: Shape, v: Value, unsigned: boolea
         short = short.and(isShort(integer, 64, unsigned));
         out = c.lane('f64x2.replace_lane', k, out, integer.op(`f64.convert_i64_${sign}`));
       }
-      accept(short.or(inexactIsKnown(i)), out);
+      accept(short.or(inexactIsKnown(i)), scaled(out));
     },
     slow,
   );
