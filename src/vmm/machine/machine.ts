@@ -46,12 +46,23 @@ export interface MachineStats {
   /** Real time spent running. */
   readonly wallSeconds: number;
   readonly guestSeconds: number;
+  /** By reason. */
   readonly exits: Readonly<Record<string, number>>;
+  /** What the engine and the CPUs counted: tlbMisses, regionsCompiled and more. */
+  readonly counters: Readonly<Record<string, number>>;
 }
 
 /** The date of virtual-clock runs: 2025-01-01 00:00 UTC. */
 const VIRTUAL_EPOCH = 1735689600;
 const VIRTUAL_SEED = 0x52494e47;
+
+type Counts = Record<string, number>;
+
+function sum(one: Counts, other: Counts): Counts {
+  const both = { ...one };
+  for (const [name, count] of Object.entries(other)) both[name] = (both[name] ?? 0) + count;
+  return both;
+}
 
 export class Machine implements Disposable {
   readonly console = new MachineConsole();
@@ -65,7 +76,7 @@ export class Machine implements Disposable {
   private readonly owned: DisposableStore;
   private readonly watch = new CrashWatch();
   private readonly gate = new Alarm();
-  private readonly past = { instructions: 0, wallMs: 0, exits: {} as Record<string, number> };
+  private readonly past = { instructions: 0, wallMs: 0, exits: {} as Counts, counters: {} as Counts };
 
   private boot: Boot;
   private loop: RunLoop;
@@ -101,6 +112,7 @@ export class Machine implements Disposable {
       gic: options.gic ?? 3,
       protect: options.protect ?? 'none',
       features: checkFeatures(options.cpu ?? {}),
+      engine: options.engine ?? 'auto',
       rows: [
         ...BOARD_ROWS,
         ...virtioRows(
@@ -188,14 +200,13 @@ export class Machine implements Disposable {
   }
 
   stats(): MachineStats {
-    const exits: Record<string, number> = { ...this.past.exits };
-    for (const [kind, count] of Object.entries(this.loop.exits)) exits[kind] = (exits[kind] ?? 0) + count;
     const running = this.runningSince === undefined ? 0 : performance.now() - this.runningSince;
     return {
       instructions: this.past.instructions + this.instructions(),
       wallSeconds: (this.past.wallMs + running) / 1000,
       guestSeconds: this.clock.now() / 1e9,
-      exits,
+      exits: sum(this.past.exits, this.loop.exits),
+      counters: sum(this.past.counters, this.boot.counters()),
     };
   }
 
@@ -310,9 +321,8 @@ export class Machine implements Disposable {
 
   private restart(cause: 'guest' | 'host'): void {
     this.resetWanted = false;
-    for (const [kind, count] of Object.entries(this.loop.exits)) {
-      this.past.exits[kind] = (this.past.exits[kind] ?? 0) + count;
-    }
+    this.past.exits = sum(this.past.exits, this.loop.exits);
+    this.past.counters = sum(this.past.counters, this.boot.counters());
     this.past.instructions += this.instructions();
     this.boot.dispose();
     this.clock.dropTimers();

@@ -35,6 +35,8 @@ export interface MachineOptions {
   readonly drives?: readonly DriveOptions[];
   /** Other virtio devices. */
   readonly virtio?: readonly VirtioSlot[];
+  /** How guest instructions are executed; all give the same results. Default 'auto'. */
+  readonly engine?: VmConfig['engine'];
   /** Puts all PCI devices behind a virtio-iommu. */
   readonly iommu?: IommuOptions | undefined;
   /** 'virtual' (default): guest time follows instructions. 'host': it follows real time. */

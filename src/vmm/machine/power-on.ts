@@ -28,6 +28,7 @@ export interface BootPlan {
   readonly gic: 2 | 3;
   readonly protect: Protection;
   readonly features: VmConfig['features'];
+  readonly engine: VmConfig['engine'];
   readonly rows: readonly BoardRow[];
 }
 
@@ -45,6 +46,8 @@ export interface Backends {
 export class Boot implements Disposable {
   readonly vcpus: readonly MachineVcpu[];
   readonly board: Board;
+  /** What the engine and the CPUs count. */
+  readonly counters: PreparedVm['counters'];
   private readonly vm: MachineVm;
 
   constructor(plan: BootPlan, backends: Backends) {
@@ -52,6 +55,7 @@ export class Boot implements Disposable {
     const prepared = backends.prepare({ ...plan, clock, random, log });
     this.vm = prepared.vm;
     this.vcpus = prepared.vcpus;
+    this.counters = prepared.counters;
     this.board = new Board(plan.rows, wire(prepared.vm, backends));
     const tree = loadBootFiles(plan, backends, this.board, prepared);
     const first = prepared.vcpus[0];

@@ -27,6 +27,7 @@ export interface VmConfig {
   readonly gic: 2 | 3;
   readonly protect: Protection;
   readonly features: NonNullable<VmOptions['features']>;
+  readonly engine: NonNullable<VmOptions['engine']>;
   readonly clock: GuestClock;
   readonly random: FillRandom;
   readonly log: Log;
@@ -36,6 +37,8 @@ export interface PreparedVm {
   readonly vm: MachineVm;
   /** The first of them is powered on. */
   readonly vcpus: readonly MachineVcpu[];
+  /** What the engine and the CPUs counted since the VM was made, by name. */
+  counters(): Readonly<Record<string, number>>;
   /** Puts boot files into RAM, by guest-physical address. */
   load(address: number, bytes: Uint8Array): void;
 }
@@ -48,7 +51,7 @@ const SPARE_FRAMES = 256;
 const SYSTEM_BYTES = 16 << 20;
 
 export const prepareVm: PrepareVm = (config) => {
-  const { memoryBytes, vcpus, gic, clock, features, protect, log } = config;
+  const { memoryBytes, vcpus, gic, clock, features, protect, engine, log } = config;
   const frames = memoryBytes / PAGE_SIZE + SPARE_FRAMES;
   const memory = new PhysicalMemory({ frames, systemBytes: SYSTEM_BYTES });
   const host = new Host(memory, { pkvm: protect === 'pkvm' });
@@ -65,16 +68,28 @@ export const prepareVm: PrepareVm = (config) => {
     protected: protect === 'pkvm',
     random,
     log,
-    engine: config.engine ?? 'auto',
-  } as any);
+    engine,
+    stopwatch: () => performance.now(),
+  });
   const ram = space.mmapAnonymous(memoryBytes);
   vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: RAM_BASE, size: memoryBytes, hva: ram });
   return {
     vm,
     vcpus: vm.vcpus,
+    counters: () => ({
+      tlbMisses: vm.vcpus.reduce((sum, vcpu) => sum + vcpu.cpu.mmu.misses, 0),
+      ...engineCounters(vm),
+    }),
     load(address, bytes) {
       const refusal = space.port.write(ram + (address - RAM_BASE), bytes);
       if (refusal) throw new Error(`boot files: ${refusal.rule}: ${refusal.reason}`);
     },
   };
 };
+
+/** An engine that compiles says how much. */
+function engineCounters({ engine }: Vm): Record<string, number> {
+  if (!('counters' in engine)) return { regionsCompiled: 0 };
+  const { regions, ...others } = engine.counters;
+  return { regionsCompiled: regions, ...others };
+}

@@ -122,6 +122,7 @@ export class FakeHypervisor {
           made.disposed = true;
         },
       },
+      counters: () => ({ tlbMisses: 1 }),
       load: (address, bytes) => made.ram.set(bytes, address - RAM_BASE),
     };
   };

@@ -314,6 +314,8 @@ describe('control', () => {
     expect(await machine.run()).toMatchObject({ status: 0 });
     expect(text()).toBe('boot 1\nboot 2\nboot 3\n');
     expect(causes).toEqual(['guest', 'guest']);
+    expect(machine.stats().counters).toEqual({ tlbMisses: 3 });
+    expect(machine.stats().exits['system-event']).toBe(3);
     expect(hypervisor.vms.map((vm) => vm.disposed)).toEqual([true, true, false]);
     expect(hypervisor.vms.every((vm) => vm.ram[56] === 0x41)).toBe(true);
   });

@@ -48,7 +48,7 @@ class FakeMachine implements QmpMachine {
   }
 
   stats(): ReturnType<QmpMachine['stats']> {
-    return { instructions: 1, wallSeconds: 0, guestSeconds: 0, exits: {} };
+    return { instructions: 1, wallSeconds: 0, guestSeconds: 0, exits: {}, counters: {} };
   }
 
   expectEvents(): { dispose(): void } {
