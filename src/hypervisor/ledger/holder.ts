@@ -14,6 +14,8 @@ export interface Holder {
   privateTo(page: number): Owner;
   /** Makes the page present, and for a write its own. Throws ENOMEM. */
   populate(page: number, write: boolean): FrameNumber;
+  /** Makes every guest that maps the page fault on it again; the page stays. */
+  unmapPage(page: number): void;
   /** Visits what it holds. */
   eachFrame(visit: (page: number, frame: FrameNumber) => void): void;
 }

@@ -5,7 +5,7 @@
 import type { PhysicalMemory } from '../../hardware/index.ts';
 import { Errno, type FrameNumber, type HostOffset } from '../../lib/index.ts';
 import { Caches } from './caches.ts';
-import { FRAME_TAGGED, FrameTable } from './frames.ts';
+import { FRAME_MERGED, FRAME_TAGGED, FrameTable } from './frames.ts';
 import { Guest } from './guest.ts';
 import type { History } from './history.ts';
 import type { Holder } from './holder.ts';
@@ -125,6 +125,14 @@ export class Ledger {
     const { frames } = this;
     const site = { frames, frame };
     if (frames.owner[frame] === HOST && this.refusal(release, site) === undefined) this.run(release, site);
+  }
+
+  /** The last of those that shared a merged frame has it alone again. */
+  unmerge(frame: FrameNumber, holder: Holder, page: number): void {
+    const { frames } = this;
+    frames.flags[frame] &= ~FRAME_MERGED;
+    frames.holder[frame] = holder.id;
+    frames.page[frame] = page;
   }
 
   newHolderId(): number {

@@ -233,10 +233,10 @@ export const hostDonateGuest: Transition = {
   source: MEM_PROTECT,
   needs: [isProtected, hostIs(OWNED), notPoisoned, guestIs(NOPAGE), held, unpinned],
   becomes: (site) => {
-    const { frames, frame, guest, gfn } = site;
+    const { frames, frame, guest, gfn, permissions } = site;
     give(site, guest!.handle, NOPAGE, gfn!);
     frames.pins[frame]++;
-    guest!.table.set(gfn!, makeEntry(frame, OWNED, RWX));
+    guest!.table.set(gfn!, makeEntry(frame, OWNED, permissions ?? RWX));
   },
   drops: ['views'],
 };
@@ -248,7 +248,7 @@ export const guestShareHost: Transition = {
   becomes: (site) => {
     const { frames, frame, guest, gfn } = site;
     frames.state[frame] = SHARED_BORROWED;
-    guest!.table.set(gfn!, makeEntry(frame, SHARED_OWNED, RWX));
+    guest!.table.set(gfn!, makeEntry(frame, SHARED_OWNED, entry(site) & RWX));
   },
   drops: [],
 };
@@ -260,7 +260,7 @@ export const guestUnshareHost: Transition = {
   becomes: (site) => {
     const { frames, frame, guest, gfn } = site;
     frames.state[frame] = NOPAGE;
-    guest!.table.set(gfn!, makeEntry(frame, OWNED, RWX));
+    guest!.table.set(gfn!, makeEntry(frame, OWNED, entry(site) & RWX));
   },
   drops: ['views'],
 };
@@ -400,6 +400,12 @@ export const hold: Transition = {
       'EBUSY',
       'the frame has no allocation tags of its own',
       ({ frames, frame }) => (frames.flags[frame] & FRAME_TAGGED) === 0,
+    ),
+    need(
+      'write-protected',
+      'EBUSY',
+      'no guest may write to the frame',
+      ({ frames, frame }) => frames.lent[frame] === 0 || (frames.flags[frame] & FRAME_MERGED) !== 0,
     ),
     unpinned,
   ],

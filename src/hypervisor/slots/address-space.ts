@@ -258,7 +258,7 @@ export class AddressSpace implements Holder {
     const { ledger } = this;
     this.notify(page, 1);
     if (ledger.frames.refs[shared] === 1) {
-      ledger.frames.flags[shared] &= ~FRAME_MERGED;
+      ledger.unmerge(shared, this, page);
       return shared;
     }
     const frame = ledger.take(this, page);
@@ -301,9 +301,24 @@ export class AddressSpace implements Holder {
     this.ledger.putDown(old);
   }
 
-  /** Before a page is write-protected in place, everyone who maps it forgets it. */
-  protect(page: number): void {
+  unmapPage(page: number): void {
     this.notify(page, 1);
+  }
+
+  // -------------------------------------------------------------- stores by the process or for it
+
+  reportWrite(page: number): void {
+    for (const observer of this.observers) if (observer.logsProcessWrites) observer.processWrote(page);
+  }
+
+  isUnloggedWrite(page: number): boolean {
+    for (const observer of this.observers) if (observer.isUnloggedWrite(page)) return true;
+    return false;
+  }
+
+  /** Pages that something maps, in order. */
+  *mappedPages(): Generator<number> {
+    for (const vma of this.vmas.all()) for (let page = vma.start; page < vma.end; page++) yield page;
   }
 
   /** The process exits. */
@@ -336,8 +351,7 @@ class VmmPort extends View {
   }
 
   protected mustAskForWrites(page: number): boolean {
-    for (const observer of this.space.observers) if (observer.isUnloggedWrite(page)) return true;
-    return false;
+    return this.space.isUnloggedWrite(page);
   }
 
   protected resolve(page: number, write: boolean): number {
@@ -353,9 +367,7 @@ class VmmPort extends View {
       };
       return NONE;
     }
-    if (write) {
-      for (const observer of space.observers) if (observer.logsProcessWrites) observer.processWrote(page);
-    }
+    if (write) space.reportWrite(page);
     return present(ledger, route, write);
   }
 }

@@ -107,6 +107,10 @@ export class GuestMemfd implements Holder {
     return frame;
   }
 
+  unmapPage(page: number): void {
+    this.zap(page, 1);
+  }
+
   eachFrame(visit: (page: number, frame: FrameNumber) => void): void {
     this.frames.each((page, entry) => visit(page, frameNumber(entry - 1)));
   }

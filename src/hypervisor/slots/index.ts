@@ -11,6 +11,7 @@ export {
   type MemfdClient,
 } from './guest-memfd.ts';
 export { Host, type HostOptions } from './host.ts';
+export { type DumpedPage, HostKernel, HostKernelPort } from './host-kernel.ts';
 export {
   type CheckedRegion,
   checkRegion,

@@ -53,6 +53,10 @@ export class SharedFile implements Holder {
     return frame;
   }
 
+  unmapPage(page: number): void {
+    for (const observer of this.observers) observer.fileInvalidated(this, page, 1);
+  }
+
   eachFrame(visit: (page: number, frame: FrameNumber) => void): void {
     this.frames.each((page, entry) => visit(page, frameNumber(entry - 1)));
   }

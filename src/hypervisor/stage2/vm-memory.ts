@@ -14,7 +14,8 @@
 //
 // Errors are Errno, with the kernel's number and in the kernel's order (FACTS A, B, C).
 
-import { Errno, type FrameNumber } from '../../lib/index.ts';
+import { ACCESS_WRITE } from '../../hardware/index.ts';
+import { Errno, type FrameNumber, PAGE_SIZE } from '../../lib/index.ts';
 import {
   type Actor,
   ENTRY_PRESENT,
@@ -23,8 +24,11 @@ import {
   entryState,
   FRAME_TAGGED,
   type Guest,
+  guestShareHost,
+  guestUnshareHost,
   type Ledger,
   type MemoryPort,
+  NOPAGE,
   OWNED,
   ownerName,
   POISON,
@@ -33,6 +37,7 @@ import {
   SHARED_BORROWED,
   SHARED_OWNED,
   type TlbInvalidator,
+  type Transition,
 } from '../ledger/index.ts';
 import { type CopyTags, copyTags } from '../mte/index.ts';
 import {
@@ -59,6 +64,7 @@ import {
 import { DirtyLog } from './dirty-log.ts';
 import { GpaPort } from './gpa-port.ts';
 import { Mapper } from './mapper.ts';
+import type { FaultExit } from './outcome.ts';
 import { VcpuPort } from './vcpu-port.ts';
 import { VcpuStage2 } from './vcpu-stage2.ts';
 
@@ -70,6 +76,15 @@ export interface VmMemoryOptions {
   /** Default: upstream's answers. */
   readonly extensions?: Extensions;
 }
+
+/** What a sharing hypercall of a protected guest came to. */
+export type ShareResult =
+  | { readonly kind: 'done' }
+  /** The guest gets INVALID_PARAMETER (-3). */
+  | { readonly kind: 'refused' }
+  /** There is no memory at the address: the guest takes an external abort with FAR 0. */
+  | { readonly kind: 'abort' }
+  | { readonly kind: 'exit'; readonly exit: FaultExit };
 
 /** KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
 const MANUAL_PROTECT = 1;
@@ -292,10 +307,9 @@ export class VmMemory {
   /** The architecture's checks (Linux arch/arm64/kvm/mmu.c, kvm_arch_prepare_memory_region). */
   private prepare(slot: Slot, region: CheckedRegion): void {
     const logged = (region.flags & MEM_LOG_DIRTY_PAGES) !== 0;
-    if (this.guest.isProtected) {
-      const refused = (logged && !this.extensions.protectedDirtyLog) || region.flags & MEM_READONLY;
-      if (this.created && refused)
-        throw new Errno('EPERM', "a protected VM's slot is neither logged nor read-only");
+    const unloggable = logged && !this.extensions.protectedDirtyLog;
+    if (this.guest.isProtected && (unloggable || region.flags & MEM_READONLY)) {
+      throw new Errno('EPERM', "a protected VM's slot is neither logged nor read-only");
     }
     if (region.gfn + region.pages > 2 ** (this.ipaBits - 12)) {
       throw new Errno('EFAULT', `the range is beyond ${this.ipaBits} bits of guest-physical addresses`);
@@ -477,6 +491,46 @@ export class VmMemory {
     if (frame === undefined)
       throw new Errno('EFAULT', `nothing that could carry tags stands at GFN ${gfn.toString(16)}`);
     return frame;
+  }
+
+  // -------------------------------------------------------------- a protected guest's hypercalls
+
+  /**
+   * MEM_SHARE: the guest lends its page to the host. Where nothing stands at the address yet, the host is made to
+   * put something there first, as by a write of the guest.
+   */
+  shareWithHost(ipa: number, vcpu: number): ShareResult {
+    const gfn = ipa / PAGE_SIZE;
+    if (!this.isGuestPage(ipa)) return { kind: 'refused' };
+    if (this.guest.stateAt(gfn) === NOPAGE) {
+      const miss = this.mapper.fault(gfn, ACCESS_WRITE, { kind: 'vcpu', vm: this.guest.handle, id: vcpu });
+      if (miss) return miss.kind === 'exit' ? miss : { kind: 'abort' };
+    }
+    return this.changeSharing(guestShareHost, gfn);
+  }
+
+  /** MEM_UNSHARE: takes the page back. */
+  unshareFromHost(ipa: number): ShareResult {
+    return this.isGuestPage(ipa)
+      ? this.changeSharing(guestUnshareHost, ipa / PAGE_SIZE)
+      : { kind: 'refused' };
+  }
+
+  private isGuestPage(ipa: number): boolean {
+    return (
+      this.guest.isProtected && Number.isSafeInteger(ipa) && ipa % PAGE_SIZE === 0 && ipa < 2 ** this.ipaBits
+    );
+  }
+
+  private changeSharing(transition: Transition, gfn: number): ShareResult {
+    const { ledger, guest } = this;
+    const { frames } = ledger;
+    const entry = guest.table.get(gfn);
+    if ((entry & ENTRY_PRESENT) === 0) return { kind: 'refused' };
+    const site = { frames, frame: entryFrame(entry), guest, gfn };
+    if (ledger.refusal(transition, site)) return { kind: 'refused' };
+    ledger.run(transition, site);
+    return { kind: 'done' };
   }
 
   // -------------------------------------------------------------- ports

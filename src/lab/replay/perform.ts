@@ -1,12 +1,7 @@
 // Performs the calls of a recording on Ringfence's own memory API and says what each came to, in the recording's
 // own words. One object is one process with one VM at a time; a `vm` line starts anew.
 
-import {
-  type AddressSpace,
-  type GuestMemfd,
-  type Host,
-  MEM_GUEST_MEMFD,
-} from '../../hypervisor/slots/index.ts';
+import { type AddressSpace, type GuestMemfd, Host, MEM_GUEST_MEMFD } from '../../hypervisor/slots/index.ts';
 import {
   checkMemoryExtension,
   KVM_CAP_ARM_MTE,
@@ -22,7 +17,9 @@ import {
 } from '../../hypervisor/stage2/index.ts';
 import { ERRNO, Errno, gpa, type Hva, hva, PAGE_SIZE } from '../../lib/index.ts';
 import { CODE, type GuestRunner, type MakeGuestRunner } from './guest-runner.ts';
+import type { AnswerFields, Player } from './player.ts';
 import {
+  ANSWER_FIELDS,
   type Answer,
   type Call,
   type CapMteLine,
@@ -35,6 +32,7 @@ import {
   fromHex,
   type GuestLine,
   type MemfdLine,
+  type RawLine,
   type RegionLine,
   type TagsLine,
   toHex,
@@ -42,6 +40,8 @@ import {
   type VmmLine,
 } from './recording.ts';
 
+/** Frames of the host; a sequence uses a hundred or so. */
+const FRAMES = 2048;
 const ARENA_PAGES = 64;
 const CODE_SLOT = 100;
 const SIGBUS = 7;
@@ -63,8 +63,9 @@ function result(call: () => number | undefined): number {
 const word = (value: string | number | undefined): bigint =>
   value === undefined ? 0n : typeof value === 'number' ? BigInt(value) : fromHex(value);
 
-export class Performer {
-  private readonly host: Host;
+export class Performer implements Player {
+  readonly answerFields: AnswerFields = ANSWER_FIELDS;
+  readonly host: Host;
   private readonly makeRunner: MakeGuestRunner;
   private space: AddressSpace;
   private memory: VmMemory;
@@ -72,7 +73,8 @@ export class Performer {
   private runner: GuestRunner | undefined;
   private files: GuestMemfd[] = [];
 
-  constructor(host: Host, makeRunner: MakeGuestRunner) {
+  constructor(makeRunner: MakeGuestRunner) {
+    const host = Host.create(FRAMES);
     this.host = host;
     this.makeRunner = makeRunner;
     this.space = host.createAddressSpace();
@@ -81,7 +83,8 @@ export class Performer {
   }
 
   /** The answer of ours to a call. */
-  perform(call: Call): Answer {
+  perform(raw: RawLine): Answer {
+    const call = raw as Call;
     switch (call.op) {
       case 'caps':
         return this.caps();

@@ -1,10 +1,12 @@
 // Replays a recording of a real KVM on Ringfence and compares every answer. It reads lines, not files; who calls it
 // opens and unpacks.
 
-import { Host } from '../../hypervisor/slots/index.ts';
+import type { Host } from '../../hypervisor/slots/index.ts';
 import { type MakeGuestRunner, portRunner } from './guest-runner.ts';
 import { Performer } from './perform.ts';
-import { ANSWER_FIELDS, type Answer, type Call, parseLine } from './recording.ts';
+import { PkvmPerformer } from './pkvm-perform.ts';
+import type { Player } from './player.ts';
+import { type Answer, parseLine, type RawLine, RecordingError } from './recording.ts';
 
 export interface ReplayOptions {
   /** Differences that are kept in detail; all are counted. Default 10. */
@@ -22,7 +24,7 @@ export interface Difference {
   readonly line: number;
   /** The `seq` of the VM, or -1 before the first. */
   readonly sequence: number;
-  readonly call: Call;
+  readonly call: RawLine;
   /** Only what differs, on both sides. */
   readonly expected: Answer;
   readonly got: Answer;
@@ -33,53 +35,73 @@ export interface Difference {
 export interface ReplayResult {
   readonly calls: number;
   readonly differ: number;
+  /** Calls of the recording that are not about memory, and were not performed; not among `calls`. */
+  readonly skipped: number;
   readonly differences: readonly Difference[];
 }
-
-/** Frames of the host that a replay runs on; recordings use 100 pages or so at a time. */
-const FRAMES = 2048;
 
 /** Throws RecordingError for a line that is none of a recording. */
 export function replay(lines: Iterable<string>, options: ReplayOptions = {}): ReplayResult {
   const { keep = 10, context = 5, runner = portRunner, afterCall } = options;
-  const host = Host.create(FRAMES);
-  const performer = new Performer(host, runner);
   const differences: Difference[] = [];
+  let player: Player | undefined;
   let before: string[] = [];
-  let calls = 0;
-  let differ = 0;
   let sequence = -1;
-  let number = 0;
+  let [calls, differ, skipped, number] = [0, 0, 0, 0];
   for (const text of lines) {
     number++;
     if (text.trim() === '') continue;
     const call = parseLine(text, number);
     if (call.op === 'end') continue;
+    player ??= playerFor(call, runner);
+    if (!Object.hasOwn(player.answerFields, call.op))
+      throw new RecordingError(number, `has no known "op": ${call.op}`);
     if (call.op === 'vm') {
-      sequence = call.seq;
+      sequence = call.seq ?? -1;
       before = [];
     }
-    calls++;
-    const difference = compare(call, performer.perform(call));
-    afterCall?.(host);
-    if (difference !== undefined) {
-      differ++;
-      if (differences.length < keep)
-        differences.push({ line: number, sequence, call, ...difference, before: [...before] });
+    const answer = perform(player, call, number);
+    afterCall?.(player.host);
+    if (answer === undefined) skipped++;
+    else {
+      calls++;
+      const difference = compare(player.answerFields[call.op], call, answer);
+      if (difference !== undefined) {
+        differ++;
+        const found = { line: number, sequence, call, ...difference, before: [...before] };
+        if (differences.length < keep) differences.push(found);
+      }
     }
     before.push(text);
     if (before.length > context) before.shift();
   }
-  performer.dispose();
-  return { calls, differ, differences };
+  player?.dispose();
+  return { calls, differ, skipped, differences };
+}
+
+/** A recording of pKVM says of its first VM whether it is protected; one of KVM begins with capabilities. */
+const playerFor = (first: RawLine, runner: MakeGuestRunner): Player =>
+  'protected' in first ? new PkvmPerformer() : new Performer(runner);
+
+function perform(player: Player, call: RawLine, number: number): Answer | undefined {
+  try {
+    return player.perform(call);
+  } catch (error) {
+    // A field that is absent or no number fails where it is read.
+    if (error instanceof SyntaxError)
+      throw new RecordingError(number, `a field is no number: ${error.message}`);
+    throw error;
+  }
 }
 
 /** What of our answer is not what was recorded; fields that only one side has count. */
-function compare(call: Call, got: Answer): { expected: Answer; got: Answer } | undefined {
+function compare(
+  fields: readonly string[],
+  call: RawLine,
+  got: Answer,
+): { expected: Answer; got: Answer } | undefined {
   const recorded: Answer = { ...call };
-  const differing = ANSWER_FIELDS[call.op].filter(
-    (field) => JSON.stringify(got[field]) !== JSON.stringify(recorded[field]),
-  );
+  const differing = fields.filter((field) => JSON.stringify(got[field]) !== JSON.stringify(recorded[field]));
   if (differing.length === 0) return undefined;
   const pick = (answer: Answer): Answer =>
     Object.fromEntries(differing.map((field) => [field, answer[field]]));
@@ -87,7 +109,7 @@ function compare(call: Call, got: Answer): { expected: Answer; got: Answer } | u
 }
 
 /** The first differences with the calls that led to them, and as the last line `replay: N calls, N differ`. */
-export function formatReplay({ calls, differ, differences }: ReplayResult): string {
+export function formatReplay({ calls, differ, skipped, differences }: ReplayResult): string {
   const out: string[] = [];
   for (const { line, sequence, call, expected, got, before } of differences) {
     out.push(
@@ -97,6 +119,7 @@ export function formatReplay({ calls, differ, differences }: ReplayResult): stri
     out.push(`  > ${JSON.stringify(call)}`);
   }
   if (differ > differences.length) out.push(`and ${differ - differences.length} more`);
+  if (skipped > 0) out.push(`not about memory and not compared: ${skipped} calls`);
   out.push(`replay: ${calls} calls, ${differ} differ`);
   return out.join('\n');
 }

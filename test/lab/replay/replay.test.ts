@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { audit } from '../../../src/hypervisor/ledger/index.ts';
 import { formatReplay, RecordingError, replay } from '../../../src/lab/replay/index.ts';
 
 const golden = (name: string): string[] =>
@@ -12,6 +13,23 @@ describe('replay of a recording of a real KVM/arm64 (Linux 7.2)', () => {
   it('comes to the same answer in every call', () => {
     const result = replay(golden('kvm-arm64-linux-7.2.jsonl.gz'));
     expect(formatReplay(result)).toBe('replay: 47286 calls, 0 differ');
+  }, 60_000);
+
+  it('comes to the same answer as a real pKVM, from both sides of the wall', () => {
+    const result = replay(golden('pkvm-arm64-linux-7.2.jsonl.gz'));
+    expect(formatReplay(result).split('\n').at(-1)).toBe('replay: 22569 calls, 0 differ');
+  }, 60_000);
+
+  it('leaves a state that the audit finds nothing in, at any call of either recording', () => {
+    for (const name of ['kvm-arm64-linux-7.2.jsonl.gz', 'pkvm-arm64-linux-7.2.jsonl.gz']) {
+      let calls = 0;
+      replay(golden(name), {
+        afterCall: ({ ledger }) => {
+          ledger.watchful = true;
+          if (++calls % 97 === 0) expect(audit(ledger)).toEqual([]);
+        },
+      });
+    }
   }, 60_000);
 
   it('shows what differs and the calls that led to it', () => {
@@ -40,6 +58,6 @@ describe('replay of a recording of a real KVM/arm64 (Linux 7.2)', () => {
 
   it('refuses a line that is no call', () => {
     expect(() => replay(['{"op":"vm","seq":0,"code":0,"vcpu":1}', 'nonsense'])).toThrow(RecordingError);
-    expect(() => replay(['{"op":"toString"}'])).toThrow('line 1: has no known "op"');
+    expect(() => replay(['{"op":"toString"}'])).toThrow('line 1: has no known "op": toString');
   });
 });
