@@ -7,6 +7,7 @@ import {
   DEFAULT_FEATURES,
   type Feature,
   Interpreter,
+  Jit,
 } from '../hardware/index.ts';
 import type { Disposable, HostOffset, Log } from '../lib/index.ts';
 import {
@@ -34,6 +35,8 @@ const PPI_PMU = 23;
 const FIRST_SPI = 32;
 const MAX_VCPUS = 8;
 
+export type EngineKind = 'auto' | 'interpreter' | 'jit';
+
 export interface VmOptions {
   readonly vcpus: number;
   readonly gic: 2 | 3;
@@ -42,6 +45,10 @@ export interface VmOptions {
   readonly features?: Partial<CpuFeatures>;
   readonly protected?: boolean;
   readonly extensions?: Extensions;
+  /** How guest instructions run; all engines give the same results. 'auto' (default) compiles what is hot. */
+  readonly engine?: EngineKind;
+  /** Milliseconds, for counters of the engine's own work only. */
+  readonly stopwatch?: () => number;
   readonly random?: RandomSource;
   readonly log?: Log;
 }
@@ -60,7 +67,7 @@ export class Vm implements Disposable {
   readonly memory: VmMemory;
   readonly vcpus: readonly Vcpu[];
   readonly gic: InterruptController;
-  readonly engine: Interpreter;
+  readonly engine: Interpreter | Jit;
 
   /** `space` is the VMM's address space, whose mappings slots name by HVA. Throws Errno as KVM_CREATE_VM does. */
   constructor(host: Host, space: AddressSpace, options: VmOptions) {
@@ -73,7 +80,11 @@ export class Vm implements Disposable {
       extensions: options.extensions ?? EVERYTHING,
     });
     if (features.mte) this.memory.enableMte();
-    this.engine = new Interpreter(host.memory, absentFeatures(features));
+    const absent = absentFeatures(features);
+    this.engine =
+      options.engine === 'interpreter'
+        ? new Interpreter(host.memory, absent)
+        : new Jit(host.memory, absent, options.stopwatch);
 
     const vcpus: Vcpu[] = [];
     this.vcpus = vcpus;
@@ -127,9 +138,13 @@ export class Vm implements Disposable {
       timerLine: (timer, level) =>
         gic.setPpi(index, timer === 'virtual' ? PPI_VIRTUAL_TIMER : PPI_PHYSICAL_TIMER, level),
       pmuLine: (level) => gic.setPpi(index, PPI_PMU, level),
+      codeChanged: (frame) => this.codeChanged(frame),
     });
     memory.addTlb({
-      dropFrame: (frame: HostOffset) => cpu.dropFrame(frame),
+      dropFrame: (frame: HostOffset) => {
+        cpu.dropFrame(frame);
+        this.codeChanged(frame);
+      },
       dropAll: () => cpu.dropAll(),
       dropWrites: () => cpu.dropWrites(),
     });
@@ -142,6 +157,10 @@ export class Vm implements Disposable {
       windowAt: (ipa) => gic.windows.find((window) => ipa >= window.base && ipa < window.base + window.size),
       stage2Exit: () => stage2Exit(stage2),
     });
+  }
+
+  private codeChanged(frame: HostOffset | 'all'): void {
+    if (this.engine instanceof Jit) this.engine.codeChanged(frame);
   }
 
   /** PSCI's view of the vCPUs. */

@@ -147,8 +147,12 @@ export abstract class Insn {
   select(condition: Value, a: Value, b: Value): Value {
     return this.c.select(condition, a, b);
   }
-  i32 = (n: number | bigint): Value => this.c.i32(n);
-  i64 = (n: number | bigint): Value => this.c.i64(n);
+  i32(n: number | bigint): Value {
+    return this.c.i32(n);
+  }
+  i64(n: number | bigint): Value {
+    return this.c.i64(n);
+  }
 
   /** N and Z of a result (i32 or i64), C and V as given (i32 0 or 1), to NZCV. Engines may defer the work. */
   setFlags(result: Value, carry: Operand, overflow: Operand): void {

@@ -66,45 +66,110 @@ export class Value {
   private int(name: string, other?: Operand): Value {
     return other === undefined ? this.op(`${this.type}.${name}`) : this.op(`${this.type}.${name}`, other);
   }
-  add = (o: Operand): Value => this.int('add', o);
-  sub = (o: Operand): Value => this.int('sub', o);
-  mul = (o: Operand): Value => this.int('mul', o);
-  and = (o: Operand): Value => this.int('and', o);
-  or = (o: Operand): Value => this.int('or', o);
-  xor = (o: Operand): Value => this.int('xor', o);
-  shl = (o: Operand): Value => this.int('shl', o);
-  shrU = (o: Operand): Value => this.int('shr_u', o);
-  shrS = (o: Operand): Value => this.int('shr_s', o);
-  rotr = (o: Operand): Value => this.int('rotr', o);
-  rotl = (o: Operand): Value => this.int('rotl', o);
-  divS = (o: Operand): Value => this.int('div_s', o);
-  divU = (o: Operand): Value => this.int('div_u', o);
-  eq = (o: Operand): Value => this.int('eq', o);
-  ne = (o: Operand): Value => this.int('ne', o);
-  ltS = (o: Operand): Value => this.int('lt_s', o);
-  ltU = (o: Operand): Value => this.int('lt_u', o);
-  gtS = (o: Operand): Value => this.int('gt_s', o);
-  gtU = (o: Operand): Value => this.int('gt_u', o);
-  leS = (o: Operand): Value => this.int('le_s', o);
-  leU = (o: Operand): Value => this.int('le_u', o);
-  geS = (o: Operand): Value => this.int('ge_s', o);
-  geU = (o: Operand): Value => this.int('ge_u', o);
-  eqz = (): Value => this.int('eqz');
-  clz = (): Value => this.int('clz');
-  ctz = (): Value => this.int('ctz');
-  popcnt = (): Value => this.int('popcnt');
+  add(o: Operand): Value {
+    return this.int('add', o);
+  }
+  sub(o: Operand): Value {
+    return this.int('sub', o);
+  }
+  mul(o: Operand): Value {
+    return this.int('mul', o);
+  }
+  and(o: Operand): Value {
+    return this.int('and', o);
+  }
+  or(o: Operand): Value {
+    return this.int('or', o);
+  }
+  xor(o: Operand): Value {
+    return this.int('xor', o);
+  }
+  shl(o: Operand): Value {
+    return this.int('shl', o);
+  }
+  shrU(o: Operand): Value {
+    return this.int('shr_u', o);
+  }
+  shrS(o: Operand): Value {
+    return this.int('shr_s', o);
+  }
+  rotr(o: Operand): Value {
+    return this.int('rotr', o);
+  }
+  rotl(o: Operand): Value {
+    return this.int('rotl', o);
+  }
+  divS(o: Operand): Value {
+    return this.int('div_s', o);
+  }
+  divU(o: Operand): Value {
+    return this.int('div_u', o);
+  }
+  eq(o: Operand): Value {
+    return this.int('eq', o);
+  }
+  ne(o: Operand): Value {
+    return this.int('ne', o);
+  }
+  ltS(o: Operand): Value {
+    return this.int('lt_s', o);
+  }
+  ltU(o: Operand): Value {
+    return this.int('lt_u', o);
+  }
+  gtS(o: Operand): Value {
+    return this.int('gt_s', o);
+  }
+  gtU(o: Operand): Value {
+    return this.int('gt_u', o);
+  }
+  leS(o: Operand): Value {
+    return this.int('le_s', o);
+  }
+  leU(o: Operand): Value {
+    return this.int('le_u', o);
+  }
+  geS(o: Operand): Value {
+    return this.int('ge_s', o);
+  }
+  geU(o: Operand): Value {
+    return this.int('ge_u', o);
+  }
+  eqz(): Value {
+    return this.int('eqz');
+  }
+  clz(): Value {
+    return this.int('clz');
+  }
+  ctz(): Value {
+    return this.int('ctz');
+  }
+  popcnt(): Value {
+    return this.int('popcnt');
+  }
   /** Bitwise not. */
-  not = (): Value => this.xor(-1);
-  neg = (): Value => this.code.constant(this.type, 0).sub(this);
+  not(): Value {
+    return this.xor(-1);
+  }
+  neg(): Value {
+    return this.code.constant(this.type, 0).sub(this);
+  }
   /** Low 32 bits of an i64; an i32 stays. */
-  wrap = (): Value => (this.type === 'i32' ? this : this.op('i32.wrap_i64'));
+  wrap(): Value {
+    return this.type === 'i32' ? this : this.op('i32.wrap_i64');
+  }
   /** Zero-extended to i64; an i64 stays. */
-  zext = (): Value => (this.type === 'i64' ? this : this.op('i64.extend_i32_u'));
+  zext(): Value {
+    return this.type === 'i64' ? this : this.op('i64.extend_i32_u');
+  }
   /** Sign-extended to i64; an i64 stays. */
-  sext = (): Value => (this.type === 'i64' ? this : this.op('i64.extend_i32_s'));
+  sext(): Value {
+    return this.type === 'i64' ? this : this.op('i64.extend_i32_s');
+  }
   /** The low `bits` (8, 16, 32) of this value, sign-extended within its type. */
-  signExtend = (bits: number): Value =>
-    bits === 64 || (bits === 32 && this.type === 'i32') ? this : this.int(`extend${bits}_s`);
+  signExtend(bits: number): Value {
+    return bits === 64 || (bits === 32 && this.type === 'i32') ? this : this.int(`extend${bits}_s`);
+  }
 }
 
 /** A local that may be assigned more than once. */
@@ -216,8 +281,12 @@ export class Code {
     const value = BigInt.asUintN(type === 'i64' ? 64 : 32, BigInt(n));
     return new Value(this, type, { kind: 'const', value }, [], []);
   }
-  i32 = (n: number | bigint): Value => this.constant('i32', n);
-  i64 = (n: number | bigint): Value => this.constant('i64', n);
+  i32(n: number | bigint): Value {
+    return this.constant('i32', n);
+  }
+  i64(n: number | bigint): Value {
+    return this.constant('i64', n);
+  }
 
   /** A 128-bit constant from its low and high halves. */
   v128(low: bigint, high: bigint = low): Value {

@@ -127,14 +127,14 @@ const barrier = (
   row(
     name,
     `1101010100 0 00 011 0011 imm_crm:4 ${op2} 11111`,
-    `${name.toLowerCase()} {imm_crm:barrier}`,
+    `${name.toLowerCase()}${name === 'ISB' ? '{imm_crm:crm}' : ' {imm_crm:barrier}'}`,
     section,
     semantics,
     options,
   );
 
 const barriers: Row[] = [
-  row('CLREX', '1101010100 0 00 011 0011 imm_crm:4 010 11111', 'clrex {imm_crm:clrex}', 'C6.2.74', (i) =>
+  row('CLREX', '1101010100 0 00 011 0011 imm_crm:4 010 11111', 'clrex{imm_crm:crm}', 'C6.2.74', (i) =>
     i.c.store('i32.store', i.cpu, STATE.exclusive, 0, 'state'),
   ),
   barrier('DSB', '100', 'C6.2.116', () => {}),
@@ -216,7 +216,7 @@ const pstate: Row[] = [
   row(
     'MSR (immediate)',
     '1101010100 0 00 op1:3 0100 imm_crm:4 op2:3 11111',
-    'msr {op1,op2:pstatefield}, {imm_crm:u}',
+    'msr {op1,imm_crm,op2:pstate}',
     'C6.2.230',
     (i) => i.system(),
     {
@@ -229,7 +229,7 @@ const registers: Row[] = [
   row(
     'MSR (register)',
     '1101010100 0 1 imm_o0:1 imm_op1:3 imm_crn:4 imm_crm:4 imm_op2:3 Rt:5',
-    'msr {imm_o0,imm_op1,imm_crn,imm_crm,imm_op2:sysreg}, {Rt:x}',
+    'msr {imm_o0,imm_op1,imm_crn,imm_crm,imm_op2:sysregw}, {Rt:x}',
     'C6.2.231',
     (i) => i.system(),
   ),

@@ -81,7 +81,7 @@ const addSubtract: Row[] = ARITHMETIC.flatMap(({ op, flags, name, operate }) => 
   row(
     `${name} (extended register)`,
     `sf ${op} ${flags} 01011 00 1 Rm:5 option:3 imm3:3 Rn:5 Rd:5`,
-    `${name.toLowerCase()} {Rd:${flags ? 'r' : 'rsp'}}, {Rn:rsp}, {Rm,option,imm3:extended}`,
+    `${name.toLowerCase()} {Rd:${flags ? 'r' : 'rsp'}}, {Rn:rsp}, {Rm,option,imm3:${flags ? 'extended' : 'extendedsp'}}`,
     'C6.2.4',
     (i) => {
       const result = operate(i, i.rsp('Rn'), extendedRegister(i));
@@ -137,14 +137,14 @@ const conditional: Row[] = [
   row(
     'CCMP (register)',
     'sf op 1 11010010 Rm:5 cond:4 00 Rn:5 0 nzcv:4',
-    'ccm{op?n|p} {Rn:r}, {Rm:r}, {nzcv:u}, {cond:cond}',
+    'ccm{op?n|p} {Rn:r}, {Rm:r}, {nzcv:nzcv}, {cond:cond}',
     'C6.2.61',
     (i) => conditionalCompare(i, i.r('Rm')),
   ),
   row(
     'CCMP (immediate)',
     'sf op 1 11010010 imm5:5 cond:4 10 Rn:5 0 nzcv:4',
-    'ccm{op?n|p} {Rn:r}, {imm5:u}, {nzcv:u}, {cond:cond}',
+    'ccm{op?n|p} {Rn:r}, {imm5:uhex}, {nzcv:nzcv}, {cond:cond}',
     'C6.2.60',
     (i) => conditionalCompare(i, i.f.sf ? i.field64('imm5') : i.field('imm5')),
   ),
@@ -199,7 +199,7 @@ const twoSource: Row[] = [
     row(
       name,
       `sf 0 0 11010110 Rm:5 0010${k >> 1}${k & 1} Rn:5 Rd:5`,
-      `${name.toLowerCase().slice(0, 3)} {Rd:r}, {Rn:r}, {Rm:r}`,
+      `${name.toLowerCase()} {Rd:r}, {Rn:r}, {Rm:r}`,
       'C6.2.211',
       shiftVariable(k),
     ),

@@ -156,7 +156,7 @@ const preIndexed: Row[] = TRANSFERS.map((t) =>
   row(
     titled(t, '', 'pre-index'),
     `${t.size} 111 ${t.v} 00 ${t.opc} 0 imm9:9 11 Rn:5 Rt:5`,
-    `${mnemonic(t, '')} {Rt:${t.kind}}, [{Rn:xsp}, {imm9:s}]!`,
+    `${mnemonic(t, '')} {Rt:${t.kind}}, [{Rn:xsp}, {imm9:s1}]!`,
     'C6.2.178',
     (i) => {
       const address = baseAddress(i).add(i.signed('imm9', 9));
@@ -171,7 +171,7 @@ const postIndexed: Row[] = TRANSFERS.map((t) =>
   row(
     titled(t, '', 'post-index'),
     `${t.size} 111 ${t.v} 00 ${t.opc} 0 imm9:9 01 Rn:5 Rt:5`,
-    `${mnemonic(t, '')} {Rt:${t.kind}}, [{Rn:xsp}], {imm9:s}`,
+    `${mnemonic(t, '')} {Rt:${t.kind}}, [{Rn:xsp}], {imm9:s1}`,
     'C6.2.178',
     (i) => {
       const address = baseAddress(i);

@@ -135,7 +135,7 @@ export class InterpreterInsn extends Insn {
     const target = this.hpc.add(offset.wrap());
     this.c.if(
       target.xor(this.hpc).ltU(4096),
-      () => this.runtime.continueInPage(this.c, target, this.budget),
+      () => this.runtime.enter(this.c, target, this.budget),
       () => this.runtime.jump(this.c, this.pc().add(offset), this.budget),
     );
     this.end();

@@ -13,11 +13,13 @@ import {
 } from '../../a64/index.ts';
 import type { Services } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
-import { Code, type FunctionRef, ModuleWriter } from '../../wasm/index.ts';
+import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm/index.ts';
+import { flagsOf } from '../jit/flags.ts';
 import { HANDLER, InterpreterInsn } from './insn.ts';
-import { Runtime, SERVICE_SIGNATURES } from './runtime.ts';
+import { CONTINUATIONS, Runtime, SERVICE_SIGNATURES } from './runtime.ts';
 
 const WASM_PAGE = 65536;
+const BUILT_HELPERS = { ...builtHelpers, flagsOf };
 
 /** Arm ARM C1.2.4: does condition `cond` hold for these flags? */
 export function conditionHolds(cond: number, nzcv: number): boolean {
@@ -37,12 +39,27 @@ export interface EngineClient extends Services {
   readonly base: number;
 }
 
+/** What the interpreter needs for a JIT beside it. */
+export interface JitHooks {
+  /** Offset of the code cache that it looks into after every branch. */
+  readonly codeCache: number;
+  /** Free slots of the function table, for compiled regions. */
+  readonly spareTable: number;
+}
+
 export class Interpreter {
   readonly decoder: Decoder;
+  /** Offset of the table that tells whether a condition holds (Runtime). */
+  readonly conditionTable: number;
+  readonly table: WebAssembly.Table;
+  /** Index in `table` of the first slot that is free for regions. */
+  readonly firstSpare: number;
+  private readonly exports: Record<string, unknown>;
+  private readonly host: Record<string, unknown>;
   private client: EngineClient | undefined;
   private readonly enter: (cpu: number) => number;
 
-  constructor(memory: PhysicalMemory, absent?: ReadonlySet<Feature>) {
+  constructor(memory: PhysicalMemory, absent?: ReadonlySet<Feature>, jit?: JitHooks) {
     this.decoder = buildDecoder(instructionTable(absent));
     const conditionTable = memory.reserve(256);
     for (let k = 0; k < 256; k++) memory.u8[conditionTable + k] = conditionHolds(k >> 4, k & 15) ? 1 : 0;
@@ -50,7 +67,8 @@ export class Interpreter {
 
     const module = new ModuleWriter();
     module.importMemory('host', 'memory', memory.memory.buffer.byteLength / WASM_PAGE);
-    const runtime = new Runtime(module, { decodeTable, conditionTable }, builtHelpers, hostHelpers);
+    const tables = { decodeTable, conditionTable, ...(jit ? { codeCache: jit.codeCache } : {}) };
+    const runtime = new Runtime(module, tables, BUILT_HELPERS, hostHelpers);
     const handlers = this.decoder.variants.map(() => module.declare(HANDLER.params, HANDLER.results));
     const switches = this.decoder.switches.map(() => module.declare(HANDLER.params, HANDLER.results));
     const undefinedHandler = module.declare(HANDLER.params, HANDLER.results);
@@ -83,17 +101,35 @@ export class Interpreter {
       module.define(switches[k] as FunctionRef, c.finish());
     });
     module.define(undefinedHandler, this.undefinedBody(module, runtime));
-    module.setTable([...handlers, ...switches, undefinedHandler]);
+    const elements = [...handlers, ...switches, undefinedHandler];
+    module.setTable(elements, jit?.spareTable, 'table');
+    this.firstSpare = elements.length;
+    this.conditionTable = conditionTable;
     this.decoder.root.forEach((next, key) => {
       memory.u16[decodeTable / 2 + key] = index(next);
     });
 
+    this.host = Object.fromEntries(Object.entries(hostHelpers).map(([name, h]) => [name, h.create(memory)]));
     const instance = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
       host: { memory: memory.memory },
       service: this.serviceImports(),
-      helper: Object.fromEntries(Object.entries(hostHelpers).map(([name, h]) => [name, h.create(memory)])),
+      helper: this.host,
     });
+    this.exports = instance.exports;
+    this.table = instance.exports.table as WebAssembly.Table;
     this.enter = instance.exports.run as (cpu: number) => number;
+  }
+
+  /** What compiled regions may call, by name. */
+  callables(): Map<string, { readonly signature: Signature; readonly function: unknown }> {
+    const found = new Map<string, { signature: Signature; function: unknown }>();
+    const add = (name: string, signature: Signature, from: Record<string, unknown>): void => {
+      found.set(name, { signature, function: from[name] });
+    };
+    for (const [name, signature] of Object.entries(CONTINUATIONS)) add(name, signature, this.exports);
+    for (const [name, signature] of Object.entries(BUILT_HELPERS)) add(name, signature, this.exports);
+    for (const [name, signature] of Object.entries(hostHelpers)) add(name, signature, this.host);
+    return found;
   }
 
   private undefinedBody(module: ModuleWriter, runtime: Runtime): Uint8Array {

@@ -1,8 +1,10 @@
 // What all handlers share: services, helpers, the way to the next instruction, and the soft-TLB lookup.
 
 import type { BuiltHelper, Helpers, HostHelper, MemoryOptions } from '../../a64/index.ts';
-import { EXCEPTION, STATE, TLB, TLB_INFO_CHECKED, TLB_INFO_GUARDED } from '../../cpu/index.ts';
+import { EXCEPTION, STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import { Code, type FunctionRef, type ModuleWriter, type Value } from '../../wasm/index.ts';
+import { CACHE_ENTRIES, CACHE_ENTRY_BYTES, HOT } from '../jit/code-cache.ts';
+import { type Bytes, hostAddress, LOADS, STORES, tlbEntry, tlbMiss } from '../tlb-lookup.ts';
 import { HANDLER, type InterpreterInsn } from './insn.ts';
 
 /** Status that generated code returns: the budget is used up or an interrupt may be taken; pc and budget are stored. */
@@ -17,20 +19,19 @@ export const SERVICE_SIGNATURES = {
   exception: [['i32', 'i32'], ['i32']],
 } as const;
 
-type Bytes = 1 | 2 | 4 | 8 | 16;
-const LOADS = {
-  1: 'i64.load8_u',
-  2: 'i64.load16_u',
-  4: 'i64.load32_u',
-  8: 'i64.load',
-  16: 'v128.load',
-} as const;
-const STORES = {
-  1: 'i64.store8',
-  2: 'i64.store16',
-  4: 'i64.store32',
-  8: 'i64.store',
-  16: 'v128.store',
+/** Status: control arrived often enough where STATE.hpc says; pc and budget are stored. */
+export const HOT_CODE = 2;
+
+/** Parameters of a compiled region: the vCPU's state and its budget. */
+export const REGION = { params: ['i32', 'i32'], results: ['i32'] } as const;
+
+/** Exports by which regions go on elsewhere: (cpu, where, budget[, btype]). */
+export const CONTINUATIONS = {
+  jump: { params: ['i32', 'i64', 'i32'], results: ['i32'] },
+  jumpIndirect: { params: ['i32', 'i64', 'i32', 'i32'], results: ['i32'] },
+  enter: { params: ['i32', 'i32', 'i32'], results: ['i32'] },
+  interpret: { params: ['i32', 'i32', 'i32'], results: ['i32'] },
+  stop: { params: ['i32', 'i32', 'i32'], results: ['i32'] },
 } as const;
 
 export interface RuntimeTables {
@@ -38,6 +39,8 @@ export interface RuntimeTables {
   readonly decodeTable: number;
   /** Offset of 256 bytes: whether condition (7:4) holds for NZCV (3:0). */
   readonly conditionTable: number;
+  /** Offset of the code cache, where there is a JIT. */
+  readonly codeCache?: number;
 }
 
 export class Runtime {
@@ -49,6 +52,7 @@ export class Runtime {
   private readonly builtHelpers: Helpers<BuiltHelper>;
   private readonly jumpFunction: FunctionRef;
   private readonly jumpIndirectFunction: FunctionRef;
+  private readonly enterFunction: FunctionRef | undefined;
 
   constructor(
     module: ModuleWriter,
@@ -66,9 +70,11 @@ export class Runtime {
     for (const [name, { params, results }] of Object.entries(hostHelpers)) {
       this.helpers.set(name, module.importFunction('helper', name, params, results));
     }
+    if (tables.codeCache !== undefined) this.enterFunction = this.defineEnter(tables.codeCache);
     this.jumpFunction = this.defineJump(false);
     this.jumpIndirectFunction = this.defineJump(true);
     this.defineRun();
+    if (this.enterFunction) this.exportForRegions();
   }
 
   service(name: string): FunctionRef {
@@ -103,6 +109,12 @@ export class Runtime {
     this.dispatch(c, hpc, budget);
   }
 
+  /** The instruction at host offset `hpc` in the current page, after a branch: where there is a JIT, its region. */
+  enter(c: Code, hpc: Value, budget: Value): void {
+    if (this.enterFunction) c.tailCall(this.enterFunction, c.param(0), hpc, budget);
+    else this.continueInPage(c, hpc, budget);
+  }
+
   private dispatch(c: Code, hpc: Value, budget: Value): void {
     const insn = c.load('i32.load', hpc, 0, 'guest');
     const key = insn.shrU(21).shl(7).or(insn.shrU(9).and(126));
@@ -129,17 +141,9 @@ export class Runtime {
     c.tailCall(this.jumpIndirectFunction, c.param(0), target, budget, btype);
   }
 
-  private entry(c: Code, tlbWord: number, address: Value): Value {
-    const index = address
-      .shrU(12)
-      .wrap()
-      .and(TLB.entries - 1)
-      .shl(Math.log2(TLB.entryBytes));
-    return c.load('i32.load', c.param(0), tlbWord, 'state').add(index);
-  }
-
   private defineJump(indirect: boolean): FunctionRef {
-    const ref = this.module.declare(indirect ? ['i32', 'i64', 'i32', 'i32'] : ['i32', 'i64', 'i32'], ['i32']);
+    const { params, results } = indirect ? CONTINUATIONS.jumpIndirect : CONTINUATIONS.jump;
+    const ref = this.module.declare(params, results);
     const c = new Code(this.module, ref.signature);
     const cpu = c.param(0);
     const target = c.param(1);
@@ -160,15 +164,20 @@ export class Runtime {
       c.return(leaveAtTarget('exception', c.i32(EXCEPTION.pcAlignment), c.i32(0)));
     });
     const host = c.variable('i32');
-    const entry = this.entry(c, STATE.tlb, target);
-    const info = c.load('i32.load', entry, TLB.info, 'state');
+    const delta = c.variable('i64');
+    const entry = tlbEntry(c.load('i32.load', cpu, STATE.tlb, 'state'), target);
     const tag = c.load('i64.load', entry, TLB.execTag, 'state');
+    // An address whose ignored top byte is not canonical takes the long way, which cleans it.
     c.if(
-      target.xor(tag).and(-4096).shl(info.zext()).eqz(),
-      () => host.set(target.wrap().add(c.load('i32.load', entry, TLB.addend, 'state'))),
+      target.xor(tag).and(-4096).eqz(),
+      () => {
+        host.set(hostAddress(c, entry, target));
+        delta.set(target.sub(host.get().zext()));
+      },
       () => {
         host.set(leaveAtTarget('fetch'));
         c.if(host.get().eqz(), () => c.return(1));
+        delta.set(c.load('i64.load', cpu, STATE.pcDelta, 'state'));
       },
     );
     const hpc = host.get();
@@ -186,10 +195,59 @@ export class Runtime {
       });
     }
     c.store('i32.store', cpu, STATE.pageGuarded, guarded, 'state');
-    c.store('i64.store', cpu, STATE.pcDelta, target.sub(hpc.zext()), 'state');
+    c.store('i64.store', cpu, STATE.pcDelta, delta.get(), 'state');
+    if (this.enterFunction) c.tailCall(this.enterFunction, cpu, hpc, budget);
+    else this.dispatch(c, hpc, budget);
+    this.module.define(ref, c.finish());
+    return ref;
+  }
+
+  /** (cpu, hpc, budget): the region compiled for this instruction, or the interpreter, which counts the visit. */
+  private defineEnter(codeCache: number): FunctionRef {
+    const ref = this.module.declare(['i32', 'i32', 'i32'], ['i32'], 'enter');
+    const c = new Code(this.module, ref.signature);
+    const [cpu, hpc, budget] = [c.param(0), c.param(1), c.param(2)];
+    c.if(budget.eqz(), () => this.stopAt(c, hpc, budget));
+    const index = hpc.shrU(2).and(CACHE_ENTRIES - 1);
+    const entry = index.mul(CACHE_ENTRY_BYTES).add(codeCache);
+    c.if(
+      c.load('i32.load', entry, 0, 'state').eq(hpc),
+      () => {
+        const known = c.load('i32.load', entry, 4, 'state');
+        c.if(known.gtS(0), () => c.tailCallIndirect(REGION, known, cpu, budget));
+        const count = known.add(1);
+        c.store('i32.store', entry, 4, count, 'state');
+        c.if(count.eqz(), () => {
+          const pc = c.load('i64.load', cpu, STATE.pcDelta, 'state').add(hpc.zext());
+          c.store('i64.store', cpu, STATE.pc, pc, 'state');
+          c.store('i32.store', cpu, STATE.hpc, hpc, 'state');
+          c.store('i32.store', cpu, STATE.budget, budget, 'state');
+          c.return(HOT_CODE);
+        });
+      },
+      () => {
+        c.store('i32.store', entry, 0, hpc, 'state');
+        c.store('i32.store', entry, 4, -HOT, 'state');
+      },
+    );
     this.dispatch(c, hpc, budget);
     this.module.define(ref, c.finish());
     return ref;
+  }
+
+  /** What compiled regions call to go on elsewhere: `interpret` runs one instruction whatever the cache says. */
+  private exportForRegions(): void {
+    this.module.export(this.jumpFunction, 'jump');
+    this.module.export(this.jumpIndirectFunction, 'jumpIndirect');
+    const define = (name: string, body: (c: Code, hpc: Value, budget: Value) => void): void => {
+      const ref = this.module.declare(['i32', 'i32', 'i32'], ['i32'], name);
+      const c = new Code(this.module, ref.signature);
+      body(c, c.param(1), c.param(2));
+      this.module.define(ref, c.finish());
+    };
+    define('interpret', (c, hpc, budget) => this.continueInPage(c, hpc, budget));
+    define('stop', (c, hpc, budget) => this.stopAt(c, hpc, budget));
+    for (const name of Object.keys(this.builtHelpers)) this.module.export(this.helper(name), name);
   }
 
   /** Exported `run(cpu)`: goes on at STATE.pc with STATE.budget. */
@@ -202,34 +260,9 @@ export class Runtime {
     this.module.define(ref, c.finish());
   }
 
-  /** i64 that is zero where the soft-TLB entry serves `bytes` bytes at the address. */
-  private miss(
-    i: InterpreterInsn,
-    entry: Value,
-    tagOffset: number,
-    address: Value,
-    bytes: number,
-    options: MemoryOptions,
-  ): Value {
-    const { c } = i;
-    const info = c.load('i32.load', entry, TLB.info, 'state').zext();
-    const tag = c.load('i64.load', entry, tagOffset, 'state');
-    let miss = address
-      .add(bytes - 1)
-      .xor(tag)
-      .and(-4096)
-      .shl(info);
-    if (!options.unchecked) miss = miss.or(info.and(TLB_INFO_CHECKED));
-    if (options.aligned) miss = miss.or(address.and(bytes - 1));
-    return miss;
-  }
-
   private tlbEntry(i: InterpreterInsn, address: Value, options: MemoryOptions): Value {
-    return this.entry(i.c, options.unprivileged ? STATE.tlbUnprivileged : STATE.tlb, address);
-  }
-
-  private hostAddress(i: InterpreterInsn, entry: Value, address: Value): Value {
-    return address.wrap().add(i.c.load('i32.load', entry, TLB.addend, 'state'));
+    const word = options.unprivileged ? STATE.tlbUnprivileged : STATE.tlb;
+    return tlbEntry(i.c.load('i32.load', i.cpu, word, 'state'), address);
   }
 
   private slowLoad(i: InterpreterInsn, address: Value, bytes: Bytes, descriptor: Value): Value {
@@ -249,8 +282,8 @@ export class Runtime {
     const result = c.variable(bytes === 16 ? 'v128' : 'i64');
     const entry = this.tlbEntry(i, address, options);
     c.if(
-      this.miss(i, entry, TLB.readTag, address, bytes, options).eqz(),
-      () => result.set(c.load(LOADS[bytes], this.hostAddress(i, entry, address), 0, 'guest')),
+      tlbMiss(c, entry, TLB.readTag, address, bytes, options).eqz(),
+      () => result.set(c.load(LOADS[bytes], hostAddress(c, entry, address), 0, 'guest')),
       () => result.set(this.slowLoad(i, address, bytes, descriptor)),
     );
     return result.get();
@@ -267,8 +300,8 @@ export class Runtime {
     const { c } = i;
     const entry = this.tlbEntry(i, address, options);
     c.if(
-      this.miss(i, entry, TLB.writeTag, address, bytes, options).eqz(),
-      () => c.store(STORES[bytes], this.hostAddress(i, entry, address), 0, v, 'guest'),
+      tlbMiss(c, entry, TLB.writeTag, address, bytes, options).eqz(),
+      () => c.store(STORES[bytes], hostAddress(c, entry, address), 0, v, 'guest'),
       () => this.slowStore(i, address, bytes, v, descriptor),
     );
   }
@@ -287,9 +320,9 @@ export class Runtime {
     const second = c.variable(type);
     const entry = this.tlbEntry(i, address, options);
     c.if(
-      this.miss(i, entry, TLB.readTag, address, bytes * 2, options).eqz(),
+      tlbMiss(c, entry, TLB.readTag, address, bytes * 2, options).eqz(),
       () => {
-        const host = this.hostAddress(i, entry, address);
+        const host = hostAddress(c, entry, address);
         first.set(c.load(LOADS[bytes], host, 0, 'guest'));
         second.set(c.load(LOADS[bytes], host, bytes, 'guest'));
       },
@@ -313,9 +346,9 @@ export class Runtime {
     const { c } = i;
     const entry = this.tlbEntry(i, address, options);
     c.if(
-      this.miss(i, entry, TLB.writeTag, address, bytes * 2, options).eqz(),
+      tlbMiss(c, entry, TLB.writeTag, address, bytes * 2, options).eqz(),
       () => {
-        const host = this.hostAddress(i, entry, address);
+        const host = hostAddress(c, entry, address);
         c.store(STORES[bytes], host, 0, a, 'guest');
         c.store(STORES[bytes], host, bytes, b, 'guest');
       },
@@ -337,8 +370,8 @@ export class Runtime {
     const host = c.variable('i32');
     const entry = this.tlbEntry(i, address, options);
     c.if(
-      this.miss(i, entry, TLB.writeTag, address, bytes, { ...options, aligned: true }).eqz(),
-      () => host.set(this.hostAddress(i, entry, address)),
+      tlbMiss(c, entry, TLB.writeTag, address, bytes, { ...options, aligned: true }).eqz(),
+      () => host.set(hostAddress(c, entry, address)),
       () => {
         c.store('i64.store', i.cpu, STATE.slowVa, address, 'state');
         host.set(i.callOrLeave('probeWrite', (r) => r.eqz(), descriptor));

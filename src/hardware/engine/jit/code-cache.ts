@@ -1,0 +1,63 @@
+// Where compiled regions are found: a direct-mapped table in linear memory from the host offset of an instruction
+// to the function table's index of the region that starts there, or a count of how often control arrived.
+
+import type { PhysicalMemory } from '../../memory/index.ts';
+
+/** Entries of 8 bytes: u32 host offset of the instruction; i32 table index when positive, else a counter towards 0. */
+export const CACHE_ENTRIES = 1 << 16;
+export const CACHE_ENTRY_BYTES = 8;
+
+/** Arrivals before a region is compiled: compiling costs as much as interpreting it some hundred times. */
+export const HOT = 300;
+/** Counts as good as never: what starts here cannot be compiled. */
+export const NEVER = -0x8000_0000;
+
+export class CodeCache {
+  readonly base: number;
+  private readonly u32: Uint32Array;
+  /** Regions by the page that holds their code. */
+  private readonly pages = new Map<number, Set<number>>();
+
+  constructor(memory: PhysicalMemory) {
+    this.base = memory.reserve(CACHE_ENTRIES * CACHE_ENTRY_BYTES, 64);
+    this.u32 = memory.u32;
+  }
+
+  private at(host: number): number {
+    return (this.base + ((host >>> 2) & (CACHE_ENTRIES - 1)) * CACHE_ENTRY_BYTES) >>> 2;
+  }
+
+  install(host: number, index: number): void {
+    const at = this.at(host);
+    this.u32[at] = host;
+    this.u32[at + 1] = index;
+    const page = host & ~0xfff;
+    const known = this.pages.get(page);
+    if (known) known.add(host);
+    else this.pages.set(page, new Set([host]));
+  }
+
+  /** Nothing that starts here is to be compiled. */
+  refuse(host: number): void {
+    this.install(host, NEVER);
+  }
+
+  /** The page's code may have changed: each region is looked at again when control next arrives. */
+  invalidatePage(page: number): void {
+    for (const host of this.pages.get(page) ?? []) {
+      const at = this.at(host);
+      if (this.u32[at] === host) this.u32[at + 1] = -1;
+    }
+    this.pages.delete(page);
+  }
+
+  invalidateAll(): void {
+    for (const page of [...this.pages.keys()]) this.invalidatePage(page);
+  }
+
+  /** Forgets every region and count. */
+  clear(): void {
+    this.pages.clear();
+    this.u32.fill(0, this.base >>> 2, (this.base >>> 2) + CACHE_ENTRIES * 2);
+  }
+}

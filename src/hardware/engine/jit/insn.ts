@@ -1,0 +1,248 @@
+// The JIT's side of Insn: fields are constants, registers are WebAssembly locals, and whatever is not the fast path
+// leaves the region before the instruction has done anything: the interpreter then executes it.
+
+import { type Fields, Insn, type MemoryOptions, type RegisterRef } from '../../a64/index.ts';
+import { SP, STATE, TLB, XZR } from '../../cpu/index.ts';
+import type { Block, Code, FunctionRef, Operand, Value } from '../../wasm/index.ts';
+import { hostAddress, LOADS, STORES, tlbEntry, tlbMiss } from '../tlb-lookup.ts';
+import { conditionOf, FLAGS, type FlagsKind, packedFlags } from './flags.ts';
+import type { RegionInstruction } from './region.ts';
+import type { RegionState } from './region-state.ts';
+
+/** How a block's last instruction passes control on, as its semantics said. */
+export type Ending =
+  | { readonly kind: 'jump' }
+  | { readonly kind: 'branch'; readonly condition: Value }
+  | { readonly kind: 'indirect'; readonly target: Value; readonly btype: number };
+
+type Bytes = 1 | 2 | 4 | 8 | 16;
+
+export class JitInsn extends Insn {
+  readonly c: Code;
+  readonly cpu: Value;
+  f: Fields = {};
+  ending: Ending | undefined;
+  private readonly state: RegionState;
+  private instruction: RegionInstruction | undefined;
+  /** What remains of the block's budget before the current instruction. */
+  private left = 0;
+  /** What the flags are, where that is known at this point of the program. */
+  private flags:
+    | { readonly kind: FlagsKind; readonly a: Value; readonly b: Value; readonly block: Block }
+    | undefined;
+  private simdAllowed: Block | undefined;
+
+  constructor(state: RegionState) {
+    super();
+    this.state = state;
+    this.c = state.code;
+    this.cpu = state.code.param(0);
+  }
+
+  /** Forgets what held in the block before. */
+  beginBlock(): void {
+    this.flags = undefined;
+    this.simdAllowed = undefined;
+  }
+
+  /** Emits one instruction; `left` is how many of its block remain, this one included. */
+  emit(instruction: RegionInstruction, left: number): void {
+    this.instruction = instruction;
+    this.left = left;
+    this.f = instruction.fields;
+    this.ending = undefined;
+    const { row } = instruction.variant;
+    if (row.simd && !(this.simdAllowed && this.c.isInside(this.simdAllowed))) {
+      this.deoptIf(this.c.load('i32.load', this.cpu, STATE.fpTrapped, 'state'));
+      this.simdAllowed = this.c.block;
+    }
+    row.semantics(this);
+  }
+
+  private deopt(): void {
+    this.state.leave('interpret', (this.instruction as RegionInstruction).offset, this.left);
+  }
+  private deoptIf(condition: Value): void {
+    this.c.if(condition, () => this.deopt());
+  }
+
+  field(name: string): Value {
+    return this.i32(this.f[name] as number);
+  }
+
+  private number(r: RegisterRef): number {
+    if (typeof r === 'number') return r;
+    const [name, plus] = r.split('+') as [string, string | undefined];
+    const n = this.f[name] as number;
+    return plus === undefined ? n : (n + Number(plus)) & 31;
+  }
+
+  x(r: RegisterRef): Value {
+    const n = this.number(r);
+    return n === XZR ? this.i64(0) : this.state.x(n).get();
+  }
+  setX(r: RegisterRef, v: Value): void {
+    const n = this.number(r);
+    if (n !== XZR) this.state.setX(n, v);
+  }
+  private spNumber(r: RegisterRef): number {
+    const n = this.number(r);
+    return n === XZR ? SP : n;
+  }
+  xsp(r: RegisterRef): Value {
+    return this.state.x(this.spNumber(r)).get();
+  }
+  setXsp(r: RegisterRef, v: Value): void {
+    this.state.setX(this.spNumber(r), v);
+  }
+  v(r: RegisterRef): Value {
+    return this.state.v(this.number(r)).get();
+  }
+  setV(r: RegisterRef, v: Value): void {
+    this.state.setV(this.number(r), v);
+  }
+
+  element(r: RegisterRef, bits: 8 | 16 | 32 | 64, index: Value): Value {
+    const lane = Number(index.constant);
+    const name = {
+      8: 'i8x16.extract_lane_u',
+      16: 'i16x8.extract_lane_u',
+      32: 'i32x4.extract_lane',
+      64: 'i64x2.extract_lane',
+    };
+    return this.c.lane(name[bits], lane, this.v(r));
+  }
+  setElement(r: RegisterRef, bits: 8 | 16 | 32 | 64, index: Value, v: Value): void {
+    const lane = Number(index.constant);
+    this.setV(r, this.c.lane(`i${bits}x${128 / bits}.replace_lane`, lane, this.v(r), v));
+  }
+
+  // Flags.
+
+  private keepFlags(kind: FlagsKind, a: Value, b: Value): void {
+    const { state } = this;
+    state.flagsKind.set(kind);
+    state.flagsA.set(a);
+    state.flagsB.set(b);
+    this.flags = { kind, a, b, block: this.c.block };
+  }
+  /** The flags as they are known here: set in this block or in one around it, with nothing set since. */
+  private known(): { readonly kind: FlagsKind; readonly a: Value; readonly b: Value } | undefined {
+    return this.flags && this.c.isInside(this.flags.block) ? this.flags : undefined;
+  }
+
+  nzcv(): Value {
+    const { state } = this;
+    const known = this.known();
+    if (known) return packedFlags(known.kind, known.a, known.b);
+    return this.c.call(
+      this.helper('flagsOf'),
+      state.flagsKind.get(),
+      state.flagsA.get(),
+      state.flagsB.get(),
+    ) as Value;
+  }
+  setNzcv(v: Value): void {
+    this.keepFlags(FLAGS.packed, v.zext(), this.i64(0));
+  }
+  override setFlags(result: Value, carry: Operand, overflow: Operand): void {
+    if (carry === 0 && overflow === 0) this.keepFlags(FLAGS.logic, result.sext(), this.i64(0));
+    else super.setFlags(result, carry, overflow);
+  }
+  override addFlags(a: Value, b: Value): Value {
+    this.keepFlags(a.type === 'i64' ? FLAGS.add64 : FLAGS.add32, a.sext(), b.sext());
+    return a.add(b);
+  }
+  override subFlags(a: Value, b: Value): Value {
+    this.keepFlags(a.type === 'i64' ? FLAGS.sub64 : FLAGS.sub32, a.sext(), b.sext());
+    return a.sub(b);
+  }
+  condition(field: string): Value {
+    const cond = this.f[field] as number;
+    if (cond >= 14) return this.i32(1);
+    const known = this.known();
+    const direct = known && conditionOf(this, known.kind, known.a, known.b, cond);
+    if (direct) return direct;
+    const at = this.nzcv().add(this.state.conditionTable + (cond << 4));
+    return this.c.load('i32.load8_u', at, 0, 'constant');
+  }
+
+  // Control.
+
+  pc(): Value {
+    return this.state.pcOf((this.instruction as RegionInstruction).offset);
+  }
+  branch(): void {
+    this.ending = { kind: 'jump' };
+  }
+  branchIf(condition: Value): void {
+    this.ending = { kind: 'branch', condition };
+  }
+  branchTo(target: Value, btype: number): void {
+    this.ending = { kind: 'indirect', target, btype };
+  }
+  exception(): void {
+    this.deopt();
+  }
+  exceptionIf(condition: Value): void {
+    this.deoptIf(condition);
+  }
+  system(): void {
+    this.deopt();
+  }
+  leaveForInterrupt(): void {
+    const waiting = this.c.load('i32.load', this.cpu, STATE.interrupts, 'state');
+    const after = (this.instruction as RegionInstruction).offset + 4;
+    this.c.if(waiting, () => this.state.leave('stop', after, this.left - 1));
+  }
+  resynchronize(): void {
+    this.deopt();
+  }
+  helper(name: string): FunctionRef {
+    return this.state.helper(name);
+  }
+
+  // Memory.
+
+  private tlbEntry(address: Value, options: MemoryOptions): Value {
+    return tlbEntry(this.state.tlb(options.unprivileged ?? false), address);
+  }
+  private needHit(entry: Value, tag: number, address: Value, bytes: number, options: MemoryOptions): void {
+    this.deoptIf(tlbMiss(this.c, entry, tag, address, bytes, options).ne(0));
+  }
+
+  load(address: Value, bytes: Bytes, options: MemoryOptions = {}): Value {
+    const entry = this.tlbEntry(address, options);
+    this.needHit(entry, TLB.readTag, address, bytes, options);
+    return this.c.load(LOADS[bytes], hostAddress(this.c, entry, address), 0, 'guest');
+  }
+  store(address: Value, bytes: Bytes, v: Value, options: MemoryOptions = {}): void {
+    const entry = this.tlbEntry(address, options);
+    this.needHit(entry, TLB.writeTag, address, bytes, options);
+    this.c.store(STORES[bytes], hostAddress(this.c, entry, address), 0, v, 'guest');
+  }
+  loadPair(address: Value, bytes: 4 | 8 | 16, options: MemoryOptions = {}): [Value, Value] {
+    const entry = this.tlbEntry(address, options);
+    this.needHit(entry, TLB.readTag, address, bytes * 2, options);
+    const host = hostAddress(this.c, entry, address);
+    return [this.c.load(LOADS[bytes], host, 0, 'guest'), this.c.load(LOADS[bytes], host, bytes, 'guest')];
+  }
+  storePair(
+    address: Value,
+    bytes: 4 | 8 | 16,
+    first: Value,
+    second: Value,
+    options: MemoryOptions = {},
+  ): void {
+    const entry = this.tlbEntry(address, options);
+    this.needHit(entry, TLB.writeTag, address, bytes * 2, options);
+    const host = hostAddress(this.c, entry, address);
+    this.c.store(STORES[bytes], host, 0, first, 'guest');
+    this.c.store(STORES[bytes], host, bytes, second, 'guest');
+  }
+  writable(address: Value, bytes: Bytes, options: MemoryOptions = {}): Value {
+    const entry = this.tlbEntry(address, options);
+    this.needHit(entry, TLB.writeTag, address, bytes, { ...options, aligned: true });
+    return hostAddress(this.c, entry, address);
+  }
+}
