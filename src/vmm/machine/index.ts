@@ -10,6 +10,7 @@ export {
   type MachineState,
   type MachineStats,
 } from './machine.ts';
-export type { DriveOptions, MachineOptions, Protection } from './options.ts';
+export type { DriveOptions, MachineOptions } from './options.ts';
 export type { PciFunction } from './pci-row.ts';
+export type { Protection } from './prepare-vm.ts';
 export type { VirtioSlot } from './virtio-rows.ts';

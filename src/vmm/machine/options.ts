@@ -4,7 +4,7 @@ import type { Log } from '../../lib/index.ts';
 import type { BlockBackend, IommuOptions } from '../devices/index.ts';
 import type { FileSource } from './boot/index.ts';
 import { UserError } from './errors.ts';
-import type { VmConfig } from './prepare-vm.ts';
+import type { Protection, VmConfig } from './prepare-vm.ts';
 import type { VirtioSlot } from './virtio-rows.ts';
 
 /** A disk: a raw image in a file, or bytes behind an interface. */
@@ -13,9 +13,6 @@ export interface DriveOptions {
   readonly readOnly?: boolean;
   readonly transport?: 'pci' | 'mmio';
 }
-
-/** By which interface the guest's memory is kept from everybody else, if at all. */
-export type Protection = 'none' | 'pkvm' | 'realm' | 'deferred';
 
 export interface MachineOptions {
   /** An arm64 Image (also gzip'd) or an ELF file: a path, or its bytes. */

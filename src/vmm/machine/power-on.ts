@@ -9,8 +9,7 @@ import type { MachineClock } from './clock.ts';
 import { boardTree, describeChosen } from './device-tree.ts';
 import { flattenTree } from './fdt.ts';
 import { RAM_BASE } from './memory-map.ts';
-import type { Protection } from './options.ts';
-import type { MachineVcpu, MachineVm, PreparedVm, PrepareVm, VmConfig } from './prepare-vm.ts';
+import type { MachineVcpu, MachineVm, PreparedVm, PrepareVm, Protection, VmConfig } from './prepare-vm.ts';
 import type { FillRandom } from './random.ts';
 
 /** As large as Linux makes its bounce buffers by itself, but no more than this part of RAM. */

@@ -11,7 +11,6 @@ import {
 } from '../../hypervisor/index.ts';
 import { type Log, PAGE_SIZE } from '../../lib/index.ts';
 import { RAM_BASE } from './memory-map.ts';
-import type { Protection } from './options.ts';
 import type { FillRandom } from './random.ts';
 
 /** What the machine uses of a vCPU and of a VM. */
@@ -20,6 +19,9 @@ export type MachineVcpu = Pick<
   'instructions' | 'poweredOn' | 'runnable' | 'run' | 'completeMmio' | 'setRegister'
 >;
 export type MachineVm = Pick<Vm, 'devicePort' | 'irqLine' | 'signalMsi' | 'nextDeadline' | 'dispose'>;
+
+/** By which interface the guest's memory is kept from everybody else, if at all. */
+export type Protection = 'none' | 'pkvm' | 'realm' | 'deferred';
 
 export interface VmConfig {
   readonly memoryBytes: number;
