@@ -5,7 +5,15 @@ import { ROUND, type Rounding } from '../../../fp/index.ts';
 import type { Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
 import { floatConstant } from './constants.ts';
-import { firstOf, inexactIsKnown, inexactRaised, Native, roundsToNearest, unflushed } from './fast.ts';
+import {
+  firstOf,
+  inexactIsKnown,
+  inexactRaised,
+  Native,
+  nearestMode,
+  roundsToNearest,
+  untouched,
+} from './fast.ts';
 import { halfToSingle, singleToHalf } from './half.ts';
 import {
   type Bits,
@@ -64,7 +72,8 @@ export function roundIntegral(
     (accept) => {
       const x = n.enter(a);
       const r = integral(n, x, rounding);
-      const environment = rounding === 'fpcr' ? roundsToNearest(i) : unflushed(i);
+      const settled = untouched(i, n, x);
+      const environment = rounding === 'fpcr' ? settled.and(nearestMode(i)) : settled;
       const known = exact
         ? n
             .all(n.op('eq', r, x))
@@ -133,7 +142,7 @@ export function toFixedLanes(i: Insn, shape: Shape, v: Value, fixed: FixedPoint,
       const high = n.pattern(power(n.bits, unsigned ? width : width - 1));
       const fits = n.all(n.both(n.op('ge', r, low), n.op('lt', r, high)));
       const exact = n.all(n.op('eq', r, x)).or(inexactRaised(i));
-      accept(unflushed(i).and(fits).and(exact.ne(0)), truncated(n, shape, r, fixed));
+      accept(untouched(i, n, n.enter(v)).and(fits).and(exact.ne(0)), truncated(n, shape, r, fixed));
     },
     slow,
   );
@@ -218,7 +227,8 @@ export function convertFormat(i: Insn, from: Bits, to: Bits, v: Value): Value {
       i,
       (accept) => {
         const x = lowFloat(c, v, 32);
-        accept(unflushed(i).and(x.op('f32.eq', x)), fromFloat(c, x.op('f64.promote_f32'), 64));
+        const settled = untouched(i, new Native(c, scalarShape(32)), x);
+        accept(settled.and(x.op('f32.eq', x)), fromFloat(c, x.op('f64.promote_f32'), 64));
       },
       slow,
     );
@@ -233,6 +243,9 @@ export function convertFormat(i: Insn, from: Bits, to: Bits, v: Value): Value {
         const ordinary = new Native(c, scalarShape(32)).isOrdinary(r);
         const certain = exact.and(roundsToNearest(i)).or(ordinary.and(inexactIsKnown(i)));
         accept(certain, fromFloat(c, r, 32));
+        const source = new Native(c, scalarShape(64));
+        const flushing = ordinary.and(source.isUnflushable(x));
+        accept(flushing.and(inexactIsKnown(i, true)), fromFloat(c, r, 32));
       },
       slow,
     );
@@ -258,8 +271,9 @@ export function compareScalars(i: Insn, bits: Bits, a: Value, b: Value | 'zero',
   const less = test('lt');
   const equal = test('eq');
   const ordered = less.or(equal).or(test('gt'));
+  const operands = b === 'zero' ? [x] : [x, y];
   c.if(
-    ordered.and(unflushed(i)),
+    ordered.and(untouched(i, new Native(c, scalarShape(bits)), ...operands)),
     () => out.set(c.select(less, c.i32(0b1000), c.select(equal, c.i32(0b0110), c.i32(0b0010)))),
     () => out.set(slow()),
   );
@@ -285,7 +299,7 @@ export function compareLanes(
     (accept) => {
       const [x, y] = absolute ? [n.op('abs', a), n.op('abs', b)] : [a, b];
       const numbers = n.all(n.both(n.isNumber(x), n.isNumber(y)));
-      accept(unflushed(i).and(numbers), n.leave(n.op(test, x, y)));
+      accept(untouched(i, n, a, b).and(numbers), n.leave(n.op(test, x, y)));
     },
     slow,
   );

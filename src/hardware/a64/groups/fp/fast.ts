@@ -1,6 +1,7 @@
 // The native path: WebAssembly's own floating point, taken only where its answer and the flags are certain to be
-// Arm's, with slow.ts behind it. WebAssembly rounds to nearest and raises no flags, so FPCR must be the default, and
-// where a result is not known to be exact FPSR.IXC must be set already, as it soon is in programs that compute.
+// Arm's, with slow.ts behind it. WebAssembly rounds to nearest and raises no flags, so FPCR must say that, where it
+// flushes to zero there must be nothing to flush, and where a result is not known to be exact FPSR.IXC must be set
+// already, as it soon is in programs that compute.
 
 import { STATE } from '../../../cpu/index.ts';
 import { FPCR, FPSR } from '../../../fp/index.ts';
@@ -15,18 +16,21 @@ const ROUNDING_MODE = 3 << FPCR.RMODE_SHIFT;
 if (STATE.fpsr !== STATE.fpcr + 4) throw new Error('FPCR and FPSR are read as one i64');
 
 /** i32: nothing is flushed to zero. Enough for what is exact in every rounding mode. */
-export const unflushed = (i: Insn): Value => i.word('fpcr').and(FPCR.FZ).eqz();
+const unflushed = (i: Insn): Value => i.word('fpcr').and(FPCR.FZ).eqz();
 /** i32: the same, and rounding is to nearest. */
 export const roundsToNearest = (i: Insn): Value =>
   i
     .word('fpcr')
     .and(FPCR.FZ | ROUNDING_MODE)
     .eqz();
-/** i32: the same, and Inexact need not be raised any more. */
-export function inexactIsKnown(i: Insn): Value {
+/** i32: rounding is to nearest; denormals may be flushed. */
+export const nearestMode = (i: Insn): Value => i.word('fpcr').and(ROUNDING_MODE).eqz();
+/** i32: the same (or, where `flushing`, with FPCR.FZ set), and Inexact need not be raised any more. */
+export function inexactIsKnown(i: Insn, flushing = false): Value {
   const both = i.c.load('i64.load', i.cpu, STATE.fpcr, 'state');
   const known = BigInt(FPSR.IXC) << 32n;
-  return both.and(BigInt(FPCR.FZ | ROUNDING_MODE) | known).eq(known);
+  const looked = BigInt(FPCR.FZ | ROUNDING_MODE) | known;
+  return both.and(looked).eq(flushing ? known | BigInt(FPCR.FZ) : known);
 }
 /** i32: Inexact is raised already. */
 export const inexactRaised = (i: Insn): Value => i.word('fpsr').and(FPSR.IXC);
@@ -108,14 +112,32 @@ export class Native {
       this.op('gt', size, this.pattern(smallest)),
     );
   }
+  /** Zero or normal: what flushing leaves alone. */
+  isUnflushable(a: Value): Value {
+    const normal = this.op('ge', this.op('abs', a), this.pattern(LIMITS[this.bits].smallest));
+    return this.either(normal, this.isZero(a));
+  }
+  /** The same of all lanes of several operands, as i32. */
+  areUnflushable(operands: readonly Value[]): Value {
+    return operands
+      .map((a) => this.all(this.isUnflushable(a)))
+      .reduce((all, condition) => all.and(condition));
+  }
   /** A condition that holds in all lanes of the shape, as i32. */
   all(condition: Value): Value {
     if (this.scalar) return condition;
     const used = this.shape.bits * this.shape.lanes;
-    const rest = this.c.v128(0n, -1n);
+    const rest = this.c.v128(used < 64 ? -1n << BigInt(used) : 0n, -1n);
     const lanes = used === 128 ? condition : condition.op('v128.or', rest);
     return lanes.op(`${this.bits === 32 ? 'i32x4' : 'i64x2'}.all_true`);
   }
+}
+
+/** i32: FPCR.FZ is clear, or finds none of these operands denormal. */
+export function untouched(i: Insn, n: Native, ...operands: readonly Value[]): Value {
+  const result = i.c.variable('i32', unflushed(i));
+  i.c.if(result.get().eqz(), () => result.set(n.areUnflushable(operands)));
+  return result.get();
 }
 
 type Condition = (n: Native, r: Value, a: Value, b: Value) => Value;
@@ -124,14 +146,16 @@ type Condition = (n: Native, r: Value, a: Value, b: Value) => Value;
 interface NativeOperation {
   readonly native: string;
   readonly accept: Condition;
+  /** The same under FPCR.FZ, where that is less often. */
+  readonly acceptFlushing?: Condition;
   /** Exact whenever it is accepted. */
   readonly exact?: boolean;
 }
 
 const NATIVE: Partial<Record<OperationName, NativeOperation>> = {
   // A sum that is tiny is exact.
-  add: { native: 'add', accept: (n, r) => n.isFinite(r) },
-  sub: { native: 'sub', accept: (n, r) => n.isFinite(r) },
+  add: { native: 'add', accept: (n, r) => n.isFinite(r), acceptFlushing: ordinaryOrZero },
+  sub: { native: 'sub', accept: (n, r) => n.isFinite(r), acceptFlushing: ordinaryOrZero },
   mul: { native: 'mul', accept: product },
   mulx: { native: 'mul', accept: product },
   div: {
@@ -155,6 +179,10 @@ const NATIVE_EXACTNESS: Partial<Record<OperationName, ExactnessOf>> = {
   sqrt: 'sqrt',
 };
 
+function ordinaryOrZero(n: Native, r: Value): Value {
+  return n.either(n.isOrdinary(r), n.isZero(r));
+}
+
 function product(n: Native, r: Value, a: Value, b: Value): Value {
   return n.either(n.isOrdinary(r), n.both(n.isZero(r), n.either(n.isZero(a), n.isZero(b))));
 }
@@ -172,7 +200,15 @@ export function operate(i: Insn, name: OperationName, shape: Shape, a: Value, b?
       const y = b ? n.enter(b) : x;
       const r = b ? n.op(known.native, x, y) : n.op(known.native, x);
       const certain = n.all(known.accept(n, r, x, y));
-      accept((known.exact ? unflushed(i) : inexactIsKnown(i)).and(certain), n.leave(r));
+      if (known.exact) {
+        accept(untouched(i, n, x, y).and(certain), n.leave(r));
+        return;
+      }
+      accept(inexactIsKnown(i).and(certain), n.leave(r));
+      i.c.if(inexactIsKnown(i, true), () => {
+        const ordinary = n.all((known.acceptFlushing ?? known.accept)(n, r, x, y));
+        accept(ordinary.and(n.areUnflushable(b ? [x, y] : [x])), n.leave(r));
+      });
       const exactness = NATIVE_EXACTNESS[name];
       if (!exactness) return;
       i.c.if(roundsToNearest(i).and(certain), () => {

@@ -8,7 +8,7 @@ import type { BuiltHelper } from '../../helpers.ts';
 import type { Insn } from '../../insn.ts';
 import { floatConstant } from './constants.ts';
 import { f64, isAtMost, isModerate, isZero, twoProduct, twoSum } from './error-free.ts';
-import { firstOf, inexactRaised, Native, roundsToNearest } from './fast.ts';
+import { firstOf, inexactRaised, Native, nearestMode, untouched } from './fast.ts';
 import type { Shape } from './sizes.ts';
 import { exactly } from './slow.ts';
 
@@ -80,7 +80,7 @@ export function multiplyAdd(i: Insn, shape: Shape, addend: Value, a: Value, b: V
   const out = c.variable('v128');
   // The helper costs a few calls, so it is not called in vain.
   c.if(
-    roundsToNearest(i),
+    nearestMode(i),
     () =>
       out.set(
         firstOf(
@@ -92,7 +92,10 @@ export function multiplyAdd(i: Insn, shape: Shape, addend: Value, a: Value, b: V
               const fused = c.call(helper, lane(a, k), lane(b, k), lane(addend, k), known) as Value;
               result = c.lane(`${lanes}.replace_lane`, k, result, fused);
             }
-            accept(n.all(n.isNumber(n.enter(result))), result);
+            // Where FPCR.FZ is set the result must not be denormal either.
+            const r = n.enter(result);
+            const settled = untouched(i, n, n.enter(addend), n.enter(a), n.enter(b), r);
+            accept(settled.and(n.all(n.isNumber(r))), result);
           },
           slow,
         ),

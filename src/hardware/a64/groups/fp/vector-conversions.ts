@@ -6,7 +6,7 @@ import type { Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
 import { type Row, row } from '../../row.ts';
 import { compareLanes, fromFixedLanes, roundIntegral, roundWidth, toFixedLanes } from './conversions.ts';
-import { firstOf, inexactIsKnown, Native, operate, unflushed } from './fast.ts';
+import { firstOf, inexactIsKnown, Native, operate, untouched } from './fast.ts';
 import { halfToSingle, singleToHalf } from './half.ts';
 import {
   DOUBLE_SIZE,
@@ -187,7 +187,7 @@ const singleToDouble = (i: Insn, v: Value): Value => {
   const n = new Native(i.c, shape(32, 2));
   return firstOf(
     i,
-    (accept) => accept(unflushed(i).and(n.all(n.isNumber(v))), v.op('f64x2.promote_low_f32x4')),
+    (accept) => accept(untouched(i, n, v).and(n.all(n.isNumber(v))), v.op('f64x2.promote_low_f32x4')),
     () => exactly(i, 'convert', shape(32, 2), [v], 64),
   );
 };
