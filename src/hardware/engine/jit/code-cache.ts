@@ -9,6 +9,8 @@ export const CACHE_ENTRY_BYTES = 8;
 
 /** Arrivals before a region is compiled: compiling costs as much as interpreting it some hundred times. */
 export const HOT = 300;
+/** Arrivals at code that waits in the queue before it is compiled whatever else waits. */
+export const URGENT = 2000;
 /** Counts as good as never: what starts here cannot be compiled. */
 export const NEVER = -0x8000_0000;
 
@@ -35,6 +37,11 @@ export class CodeCache {
     const known = this.pages.get(page);
     if (known) known.add(host);
     else this.pages.set(page, new Set([host]));
+  }
+
+  /** Queued: control that goes on arriving asks for it sooner. */
+  wait(host: number): void {
+    this.install(host, -URGENT);
   }
 
   /** Nothing that starts here is to be compiled. */

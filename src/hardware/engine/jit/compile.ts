@@ -18,39 +18,36 @@ export type RegionFunction = (cpu: number, budget: number) => number;
 
 const WASM_PAGE = 65536;
 
-/** A module that holds one region; `page` is the host offset of its code page. Bytes and the names it imports. */
-export function encodeRegion(
-  region: Region,
-  page: number,
+/** A region and the host offset of its code page. */
+export interface PlacedRegion {
+  readonly region: Region;
+  readonly page: number;
+}
+
+/** One module for several regions. It imports all callables, in their order; region k is exported as 'r' + k. */
+export function encodeRegions(
+  placed: readonly PlacedRegion[],
   memoryPages: number,
   conditionTable: number,
   callables: ReadonlyMap<string, Callable>,
-): { bytes: Uint8Array; imports: readonly string[] } {
+): Uint8Array {
   const module = new ModuleWriter();
+  module.importMemory('m', 'm', memoryPages);
   const imported = new Map<string, FunctionRef>();
+  for (const [name, { signature }] of callables) {
+    imported.set(name, module.importFunction('f', name, signature.params, signature.results));
+  }
   const environment: RegionEnvironment = {
     conditionTable,
-    // The index is known when all imports are; bodies are written after that.
-    import: (name) => {
-      let ref = imported.get(name);
-      if (!ref) {
-        const callable = callables.get(name);
-        if (!callable) throw new Error(`no helper is called ${name}`);
-        ref = { index: -1, signature: callable.signature };
-        imported.set(name, ref);
-      }
-      return ref;
-    },
+    import: (name) => imported.get(name) as FunctionRef,
   };
-  const code = new Code(module, REGION);
-  emitRegion(new RegionState(code, page, environment), region);
-
-  module.importMemory('m', 'm', memoryPages);
-  for (const [name, ref] of imported) {
-    ref.index = module.importFunction('f', name, ref.signature.params, ref.signature.results).index;
+  // One region at a time is built and written, so that what it was built from dies young.
+  for (const [k, { region, page }] of placed.entries()) {
+    const code = new Code(module, REGION);
+    emitRegion(new RegionState(code, page, environment), region);
+    module.define(module.declare(REGION.params, REGION.results, `r${k}`), code.finish());
   }
-  module.define(module.declare(REGION.params, REGION.results, 'r'), code.finish());
-  return { bytes: module.encode(), imports: [...imported.keys()] };
+  return module.encode();
 }
 
 function emitRegion(state: RegionState, region: Region): void {
@@ -107,21 +104,22 @@ function leaveByCall(state: RegionState, target: number): void {
   else state.jump(state.pcOf(target));
 }
 
-/** Instantiates what encodeRegion wrote. */
-export function instantiateRegion(
-  bytes: Uint8Array,
-  imports: readonly string[],
+/** What every module of regions imports. */
+export function regionImports(
   memory: PhysicalMemory,
   callables: ReadonlyMap<string, Callable>,
-): RegionFunction {
-  const functions = Object.fromEntries(
-    imports.map((name) => [name, (callables.get(name) as Callable).function]),
-  );
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-    m: { m: memory.memory },
-    f: functions,
-  });
-  return instance.exports.r as RegionFunction;
+): Record<string, Record<string, unknown>> {
+  const functions = [...callables].map(([name, callable]) => [name, callable.function]);
+  return { m: { m: memory.memory }, f: Object.fromEntries(functions) };
+}
+
+/** Instantiates what encodeRegions wrote; the regions' functions in their order. */
+export function instantiateRegions(
+  bytes: Uint8Array,
+  imports: Record<string, Record<string, unknown>>,
+): RegionFunction[] {
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
+  return Object.values(instance.exports) as RegionFunction[];
 }
 
 export const memoryPagesOf = (memory: PhysicalMemory): number => memory.memory.buffer.byteLength / WASM_PAGE;

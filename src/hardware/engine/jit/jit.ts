@@ -9,25 +9,28 @@ import { HOT_CODE } from '../interpreter/runtime.ts';
 import { CodeCache } from './code-cache.ts';
 import {
   type Callable,
-  encodeRegion,
-  instantiateRegion,
+  encodeRegions,
+  instantiateRegions,
   memoryPagesOf,
-  type RegionFunction,
+  type PlacedRegion,
+  regionImports,
 } from './compile.ts';
 import { findRegion } from './region.ts';
 
 /** Regions alive at a time; all are dropped when there is no room for one more. */
 const MAX_REGIONS = 8192;
+/** Regions in a module: making one costs about as much as compiling ten regions. */
+const BATCH = 24;
 
 interface CompiledRegion {
   readonly index: number;
   /** Offsets in the page and the words they held. */
   readonly offsets: Uint16Array;
   readonly words: Uint32Array;
-  readonly function: RegionFunction;
 }
 
 export interface JitCounters {
+  readonly modules: number;
   readonly regions: number;
   readonly revalidated: number;
   readonly refused: number;
@@ -42,9 +45,13 @@ export class Jit {
   private readonly cache: CodeCache;
   private readonly interpreter: Interpreter;
   private readonly callables: ReadonlyMap<string, Callable>;
+  private readonly imports: Record<string, Record<string, unknown>>;
   /** By the host offset of their first instruction. */
   private readonly regions = new Map<number, CompiledRegion>();
+  /** Hot code that waits to share a module. */
+  private readonly queue = new Map<number, PlacedRegion>();
   private readonly counts = {
+    modules: 0,
     regions: 0,
     revalidated: 0,
     refused: 0,
@@ -65,6 +72,7 @@ export class Jit {
       spareTable: MAX_REGIONS,
     });
     this.callables = this.interpreter.callables();
+    this.imports = regionImports(memory, this.callables);
   }
 
   get decoder(): Decoder {
@@ -79,18 +87,21 @@ export class Jit {
     for (;;) {
       const status = this.interpreter.run(client);
       if (status !== HOT_CODE) return status;
-      this.compile(this.memory.u32[(client.base + STATE.hpc) >>> 2] as number);
+      this.hot(this.memory.u32[(client.base + STATE.hpc) >>> 2] as number);
     }
   }
 
   /** The guest says that code in this page (or anywhere) has changed, or the frame has another use now. */
   codeChanged(page: number | 'all'): void {
+    for (const [host, placed] of this.queue) {
+      if (page === 'all' || placed.page === page) this.queue.delete(host);
+    }
     if (page === 'all') this.cache.invalidateAll();
     else this.cache.invalidatePage(page);
   }
 
-  private compile(host: number): void {
-    const started = this.now();
+  /** Control arrived often at `host`: takes up its old code, or queues it; compiles the queue where that is worth it. */
+  private hot(host: number): void {
     const page = (host & ~0xfff) >>> 0;
     const word = (offset: number): number => this.memory.u32[(page + offset) >>> 2] as number;
     const before = this.regions.get(host);
@@ -99,35 +110,44 @@ export class Jit {
       this.cache.install(host, before.index);
       return;
     }
-    const region = findRegion(this.interpreter.decoder, host - page, word);
-    if (!region) {
-      this.counts.refused++;
-      this.cache.refuse(host);
-      return;
+    const isUrgent = this.queue.has(host);
+    if (!isUrgent) {
+      const region = findRegion(this.interpreter.decoder, host - page, word);
+      if (!region) {
+        this.counts.refused++;
+        this.cache.refuse(host);
+        return;
+      }
+      this.queue.set(host, { region, page });
+      this.cache.wait(host);
     }
-    if (!before && this.regions.size === MAX_REGIONS) this.flush();
-    const { conditionTable } = this.interpreter;
-    const { bytes, imports } = encodeRegion(
-      region,
-      page,
-      memoryPagesOf(this.memory),
-      conditionTable,
-      this.callables,
-    );
-    const instructions = [...region.blocks.values()].flatMap((block) => block.instructions);
-    const compiled = {
-      index: before?.index ?? this.interpreter.firstSpare + this.regions.size,
-      offsets: Uint16Array.from(instructions, (instruction) => instruction.offset),
-      words: Uint32Array.from(instructions, (instruction) => instruction.word),
-      function: instantiateRegion(bytes, imports, this.memory, this.callables),
-    };
-    this.interpreter.table.set(compiled.index, compiled.function);
-    this.regions.set(host, compiled);
-    this.cache.install(host, compiled.index);
-    this.counts.regions++;
+    if (isUrgent || this.queue.size === BATCH) this.compileQueue();
+  }
+
+  private compileQueue(): void {
+    const started = this.now();
+    const { conditionTable, table } = this.interpreter;
+    if (this.regions.size + this.queue.size > MAX_REGIONS) this.flush();
+    const placed = [...this.queue.values()];
+    const bytes = encodeRegions(placed, memoryPagesOf(this.memory), conditionTable, this.callables);
+    const functions = instantiateRegions(bytes, this.imports);
+    [...this.queue].forEach(([host, { region }], k) => {
+      const index = this.regions.get(host)?.index ?? this.interpreter.firstSpare + this.regions.size;
+      const instructions = [...region.blocks.values()].flatMap((block) => block.instructions);
+      table.set(index, functions[k]);
+      this.regions.set(host, {
+        index,
+        offsets: Uint16Array.from(instructions, (instruction) => instruction.offset),
+        words: Uint32Array.from(instructions, (instruction) => instruction.word),
+      });
+      this.cache.install(host, index);
+      this.counts.guestInstructions += region.instructions;
+    });
+    this.counts.modules++;
+    this.counts.regions += this.queue.size;
     this.counts.wasmBytes += bytes.length;
-    this.counts.guestInstructions += region.instructions;
     this.counts.milliseconds += this.now() - started;
+    this.queue.clear();
   }
 
   /** Lets go of every region; the host's collector takes their code. */
