@@ -1,4 +1,12 @@
 export {
+  assemble,
+  assembleProgram,
+  completeDecoder,
+  disassemble,
+  type Labels,
+  type Program,
+} from './assembly/index.ts';
+export {
   buildDecoder,
   type Decoder,
   decodeFields,
@@ -8,6 +16,7 @@ export {
   UNDEFINED,
   type Variant,
 } from './decoder.ts';
+export { type GenerateOptions, Random, randomInstruction } from './generate.ts';
 export type { BuiltHelper, Helpers, HostContext, HostHelper } from './helpers.ts';
 export { Insn, type MemoryOptions, type RegisterRef, type StateWord } from './insn.ts';
 export { extract, extractField, type Field, type Fields, fieldsOf, type Pattern } from './pattern.ts';

@@ -2,7 +2,14 @@
 // that Linux would send. Differential tests run their cases (../oracle) through it; it knows no MMU and no
 // system registers beyond what generated code does by itself.
 
-import { EXCEPTION, INVALID_TAG, STATE, STATE_BYTES, TLB } from '../../../src/hardware/cpu/index.ts';
+import {
+  EXCEPTION,
+  INVALID_TAG,
+  MEM_ALIGNED,
+  STATE,
+  STATE_BYTES,
+  TLB,
+} from '../../../src/hardware/cpu/index.ts';
 import { type EngineClient, Interpreter } from '../../../src/hardware/engine/interpreter/interpreter.ts';
 import { PhysicalMemory } from '../../../src/hardware/memory/index.ts';
 import { frameNumber } from '../../../src/lib/index.ts';
@@ -127,17 +134,33 @@ export class EngineDriver implements EngineClient {
     return offset >= 0n && offset + BigInt(bytes) <= BigInt(DATA_BYTES) ? Number(offset) : -1;
   }
 
+  /** Host offset of bytes of the data or, for literals, of the code; -1 where neither holds them. */
+  private readable(bytes: number): number {
+    const at = this.dataOffset(bytes);
+    if (at >= 0) return this.data.byteOffset + at;
+    const offset = this.doubleWord(STATE.slowVa) - BigInt(CODE_ADDRESS);
+    return offset >= 0n && offset + BigInt(bytes) <= 4096n ? this.codeHost + Number(offset) : -1;
+  }
+
+  /** Ordered and atomic accesses must be aligned: this is a CPU without FEAT_LSE2, as the reference is. */
+  private misaligned(descriptor: number): boolean {
+    const bytes = BigInt(1 << (descriptor & 7));
+    return (descriptor & MEM_ALIGNED) !== 0 && (this.doubleWord(STATE.slowVa) & (bytes - 1n)) !== 0n;
+  }
+
   load(descriptor: number): number {
     const bytes = 1 << (descriptor & 7);
-    const at = this.dataOffset(bytes);
+    if (this.misaligned(descriptor)) return this.raise(SIGNAL.alignment, this.current());
+    const at = this.readable(bytes);
     if (at < 0) return this.raise(SIGNAL.segv, this.current());
     this.memory.u8.fill(0, this.base + STATE.slowData, this.base + STATE.slowData + 16);
-    this.memory.u8.set(this.data.subarray(at, at + bytes), this.base + STATE.slowData);
+    this.memory.u8.copyWithin(this.base + STATE.slowData, at, at + bytes);
     return 0;
   }
 
   store(descriptor: number): number {
     const bytes = 1 << (descriptor & 7);
+    if (this.misaligned(descriptor)) return this.raise(SIGNAL.alignment, this.current());
     const at = this.dataOffset(bytes);
     if (at < 0) return this.raise(SIGNAL.segv, this.current());
     const from = this.base + STATE.slowData;

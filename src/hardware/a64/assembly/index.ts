@@ -1,0 +1,2 @@
+export { assemble, assembleProgram, type Labels, type Program } from './assemble.ts';
+export { completeDecoder, disassemble } from './disassemble.ts';

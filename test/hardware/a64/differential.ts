@@ -1,0 +1,32 @@
+// What counts as agreement between our engine and the reference CPU.
+
+import { disassemble } from '../../../src/hardware/a64/index.ts';
+import { type Case, CODE_ADDRESS, differences, type Result } from '../oracle/index.ts';
+
+/** Differences that matter; see AVOIDED_INPUTS for faults. */
+export function divergence(c: Case, actual: Result, expected: Result): string[] {
+  const all = differences(actual, expected);
+  if (all.length === 0 || actual.signal !== expected.signal || !c.memory || actual.signal === 0) return all;
+  return all.filter((d) => /^(signal|pc)/.test(d));
+}
+
+const hex = (n: bigint | number): string => n.toString(16);
+
+/** A case and its differences for a person to read; of the registers, those that some instruction's fields name. */
+export function report(c: Case, found: readonly string[]): string {
+  const named = new Set(c.code.flatMap((word) => [0, 5, 10, 16].map((low) => (word >>> low) & 31)));
+  const code = c.code.map(
+    (word, k) => `  ${hex(word >>> 0).padStart(8, '0')}  ${disassemble(word, CODE_ADDRESS + 4 * k)}`,
+  );
+  const x: string[] = [];
+  const v: string[] = [];
+  for (const k of [...named].sort((a, b) => a - b)) {
+    if (k < 31) x.push(`x${k}=${hex(c.x?.[k] ?? 0n)}`);
+    const [low, high] = [c.v?.[2 * k] ?? 0n, c.v?.[2 * k + 1] ?? 0n];
+    v.push(`v${k}=${hex(high).padStart(16, '0')}:${hex(low).padStart(16, '0')}`);
+  }
+  const state = `nzcv=${hex(c.nzcv ?? 0)} fpcr=${hex(c.fpcr ?? 0)} fpsr=${hex(c.fpsr ?? 0)} sp=${hex(c.sp ?? 0n)}`;
+  return [...code, `  ${state}`, `  ${x.join(' ')}`, `  ${v.join(' ')}`, ...found.map((d) => `  ${d}`)].join(
+    '\n',
+  );
+}
