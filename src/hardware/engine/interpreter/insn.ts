@@ -8,9 +8,6 @@ import type { Code, FunctionRef, Value } from '../../wasm/index.ts';
 import { memoryDescriptor } from '../memory-descriptor.ts';
 import type { Runtime } from './runtime.ts';
 
-/** Parameters of every handler. */
-export const HANDLER = { params: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] } as const;
-
 export class InterpreterInsn extends Insn {
   readonly c: Code;
   readonly cpu: Value;

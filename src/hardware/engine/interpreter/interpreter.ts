@@ -15,8 +15,8 @@ import type { Services } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm/index.ts';
 import { flagsOf } from '../jit/flags.ts';
-import { HANDLER, InterpreterInsn } from './insn.ts';
-import { CONTINUATIONS, Runtime, SERVICE_SIGNATURES } from './runtime.ts';
+import { InterpreterInsn } from './insn.ts';
+import { CONTINUATIONS, HANDLER, Runtime, SERVICE_SIGNATURES } from './runtime.ts';
 
 const WASM_PAGE = 65536;
 const BUILT_HELPERS = { ...builtHelpers, flagsOf };

@@ -5,7 +5,7 @@ import { EXCEPTION, STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import { Code, type FunctionRef, type ModuleWriter, type Value } from '../../wasm/index.ts';
 import { CACHE_ENTRIES, CACHE_ENTRY_BYTES, HOT } from '../jit/code-cache.ts';
 import { type Bytes, hostAddress, LOADS, STORES, tlbEntry, tlbMiss } from '../tlb-lookup.ts';
-import { HANDLER, type InterpreterInsn } from './insn.ts';
+import type { InterpreterInsn } from './insn.ts';
 
 /** Status that generated code returns: the budget is used up or an interrupt may be taken; pc and budget are stored. */
 export const STOPPED = 0;
@@ -21,6 +21,9 @@ export const SERVICE_SIGNATURES = {
 
 /** Status: control arrived often enough where STATE.hpc says; pc and budget are stored. */
 export const HOT_CODE = 2;
+
+/** Parameters of every handler: state, instruction, its host offset, the budget after it. */
+export const HANDLER = { params: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] } as const;
 
 /** Parameters of a compiled region: the vCPU's state and its budget. */
 export const REGION = { params: ['i32', 'i32'], results: ['i32'] } as const;
