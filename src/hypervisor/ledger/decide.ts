@@ -79,7 +79,38 @@ const HOST_SIDE: ReadonlySet<ActorKind> = new Set([
   'debugger',
 ]);
 
+/** What each actor can do at all; a page has nothing to do with it. */
+const ABILITIES: Readonly<Record<ActorKind, ReadonlySet<Operation>>> = {
+  vcpu: new Set(['read', 'write', 'execute', 'tag']),
+  vmm: new Set(['read', 'write', 'map', 'tag']),
+  'host-kernel': new Set(['read', 'write', 'map']),
+  hypervisor: new Set(['read', 'write']),
+  device: new Set(['read', 'write', 'dma']),
+  'assigned-device': new Set(['read', 'write', 'dma', 'map']),
+  migration: new Set(['read', 'write', 'tag', 'migrate']),
+  debugger: new Set(['read', 'write', 'debug']),
+  'other-vm': new Set(['read', 'write', 'execute', 'tag']),
+};
+
+export const ACTORS = Object.keys(ABILITIES) as readonly ActorKind[];
+export const OPERATIONS: readonly Operation[] = [
+  'read',
+  'write',
+  'execute',
+  'map',
+  'dma',
+  'tag',
+  'migrate',
+  'debug',
+];
+
 export const RULES: readonly Rule[] = [
+  {
+    id: 'unable',
+    says: 'an actor of this kind has no such operation',
+    source: 'DESIGN 2',
+    judge: ({ actor, operation }) => (ABILITIES[actor.kind].has(operation) ? undefined : false),
+  },
   {
     id: 'unmapped',
     says: 'an address behind which nothing stands reaches no memory',
@@ -125,6 +156,13 @@ export const RULES: readonly Rule[] = [
     judge: ({ actor, privateTo }) => (privateTo !== HOST && actor.vm === privateTo ? true : undefined),
   },
   {
+    id: 'elsewhere',
+    says: 'another VM reaches a page only where its own slot leads to the same memory',
+    source: 'FACTS G, one VM: same HVA in two VMs',
+    judge: ({ actor, frames, frame }) =>
+      actor.kind === 'other-vm' && (frame === NONE || frames.lent[frame] < 2) ? false : undefined,
+  },
+  {
     id: 'borrowed',
     says: "the page is the guest's, which shares it with the host",
     source: 'Linux 7.2 mem_protect.c, guest_share_host',
@@ -155,6 +193,7 @@ export function privateOwner(frames: FrameTable, route: Route, frame: number): O
 
 /** The frame that a route leads to now, or NONE. A guest keeps what its stage 2 maps until it is unmapped there. */
 export function frameOf(route: Route): number {
+  if (route.frame !== NONE) return route.frame;
   const entry = route.guest?.table.get(route.gfn) ?? 0;
   if ((entry & ENTRY_PRESENT) !== 0) return entryFrame(entry);
   return route.holder ? route.holder.frameAt(route.holderPage) : NONE;

@@ -13,6 +13,8 @@ export const FRAME_VIEWED = 2;
 export const FRAME_MERGED = 4;
 /** Lent to a secure partition (FF-A), which this ledger does not look into. */
 export const FRAME_FFA = 8;
+/** Given to a protected VM from a process's memory, which pins it until it is reclaimed. */
+export const FRAME_DONATED = 16;
 
 export class FrameTable {
   readonly count: number;

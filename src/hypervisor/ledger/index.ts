@@ -1,11 +1,13 @@
 export { audit } from './audit.ts';
 export { Caches } from './caches.ts';
 export {
+  ACTORS,
   type Actor,
   type ActorKind,
   allowedFrame,
   decide,
   frameOf,
+  OPERATIONS,
   type Operation,
   present,
   privateOwner,
@@ -14,7 +16,7 @@ export {
   type Verdict,
 } from './decide.ts';
 export { encode } from './encode.ts';
-export { FRAME_MERGED, FRAME_TAGGED, FRAME_VIEWED, FrameTable } from './frames.ts';
+export { FRAME_DONATED, FRAME_MERGED, FRAME_TAGGED, FRAME_VIEWED, FrameTable } from './frames.ts';
 export {
   ENTRY_EXECUTE,
   ENTRY_MAY_WRITE,
@@ -23,6 +25,7 @@ export {
   entryFrame,
   entryState,
   Guest,
+  POISON_ENTRY,
   type TlbInvalidator,
 } from './guest.ts';
 export { History, type HistoryEntry } from './history.ts';
@@ -37,6 +40,7 @@ export {
 } from './invariants.ts';
 export { Ledger } from './ledger.ts';
 export { PageTable } from './page-table.ts';
+export type { Pinner } from './pinner.ts';
 export type { MemoryPort, Refusal } from './port.ts';
 export { type Hole, Route, stations } from './route.ts';
 export * from './states.ts';

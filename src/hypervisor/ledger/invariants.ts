@@ -3,7 +3,7 @@
 // Auditor; findings carry the same ids.
 
 import { type FrameNumber, frameNumber } from '../../lib/index.ts';
-import { FRAME_FFA, FRAME_TAGGED } from './frames.ts';
+import { FRAME_DONATED, FRAME_FFA, FRAME_TAGGED } from './frames.ts';
 import { ENTRY_PRESENT, entryFrame, entryState, type Guest } from './guest.ts';
 import type { Ledger } from './ledger.ts';
 import {
@@ -186,6 +186,24 @@ export const INVARIANTS: readonly Invariant[] = [
     id: 'contained',
     says: 'a device reaches only what its domain maps; mapped frames are pinned; conversion unmaps first or fails',
     source: 'DESIGN 2; FACTS G, no IOMMU isolation upstream',
+    check(ledger, found) {
+      const { frames } = ledger;
+      const pins = new Map<number, number>();
+      for (const pinner of ledger.pinners) {
+        pinner.eachPin((frame) => {
+          pins.set(frame, (pins.get(frame) ?? 0) + 1);
+          if (frames.state[frame] === NOPAGE)
+            found(`frame ${frame}, private to ${ownerName(frames.owner[frame])}, is mapped for DMA`);
+        });
+      }
+      for (let frame = 0; frame < frames.touched; frame++) {
+        const donated = (frames.flags[frame] & FRAME_DONATED) !== 0 ? 1 : 0;
+        const counted = (pins.get(frame) ?? 0) + donated;
+        // The hypervisor's own pins are known to nobody else.
+        if (counted > frames.pins[frame])
+          found(`frame ${frame}: ${counted} pins, its record says ${frames.pins[frame]}`);
+      }
+    },
   },
   {
     id: 'logged',

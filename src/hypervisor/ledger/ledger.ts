@@ -10,6 +10,7 @@ import { Guest } from './guest.ts';
 import type { History } from './history.ts';
 import type { Holder } from './holder.ts';
 import type { Auditor, Violation } from './invariants.ts';
+import type { Pinner } from './pinner.ts';
 import { FIRST_HANDLE, HOST, MAX_VMS, NONE, NOPAGE, type Owner } from './states.ts';
 import type { Need, Site, Transition } from './transition.ts';
 import { letGo, release } from './transitions.ts';
@@ -27,6 +28,8 @@ export class Ledger {
    * 'force_reclaim~scrub'. Empty except in the hands of the model checker.
    */
   readonly mutants = new Set<string>();
+  /** IOMMU domains. */
+  readonly pinners = new Set<Pinner>();
   /** Those outside whose state the audit looks at too. */
   readonly auditors = new Set<Auditor>();
   /** What they add to the canonical encoding; frames go through `name`. */
@@ -113,9 +116,10 @@ export class Ledger {
     return frame;
   }
 
-  /** A holder's page no longer refers to the frame; the last to go gives it back. */
+  /** A holder's page no longer refers to the frame; the last to go gives it back. No DMA map outlives that. */
   putDown(frame: FrameNumber): void {
     const { frames } = this;
+    this.withdraw(frame, 'always');
     this.run(letGo, { frames, frame });
     this.releaseIfUnused(frame);
   }
@@ -125,6 +129,17 @@ export class Ledger {
     const { frames } = this;
     const site = { frames, frame };
     if (frames.owner[frame] === HOST && this.refusal(release, site) === undefined) this.run(release, site);
+  }
+
+  /** Asks whoever pins a frame for DMA to let it go; afterwards its pins tell who did not. */
+  withdraw(frame: FrameNumber, urgency: 'if-willing' | 'always'): void {
+    if (this.frames.pins[frame] > 0) for (const pinner of this.pinners) pinner.withdraw(frame, urgency);
+  }
+
+  /** Slots, attributes or a process's mappings changed, which no frame's record shows. */
+  mappingsChanged(): void {
+    this.caches.dropAllViews();
+    for (const pinner of this.pinners) pinner.revalidate();
   }
 
   /** The last of those that shared a merged frame has it alone again. */

@@ -33,6 +33,8 @@ export class Route {
   /** The guest through whose stage 2 the walk went, and the GFN that it passed. */
   guest: Guest | undefined;
   gfn = NONE;
+  /** A frame that the walk names outright (an IOMMU map pins it), or NONE. */
+  frame = NONE;
 
   constructor(space: 'gpa' | 'hva' | 'iova', page: number) {
     this.space = space;
@@ -49,6 +51,7 @@ export function stations(route: Route): string[] {
   if (route.slot !== NONE) path.push(`slot ${route.slot}`);
   if (route.hvaPage !== NONE && route.space !== 'hva') path.push(`hva ${hex(route.hvaPage)}`);
   if (route.holder !== undefined) path.push(`${route.holder.label} page ${route.holderPage}`);
+  if (route.frame !== NONE) path.push(`frame ${route.frame}`);
   if (route.hole !== undefined) path.push(route.hole);
   return path;
 }

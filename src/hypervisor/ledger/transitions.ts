@@ -2,7 +2,7 @@
 // what private memory behind a file adds, then the allocator's and the host's own. Each is data: the order of
 // `needs` is the order in which errors win.
 
-import { FRAME_FFA, FRAME_MERGED, FRAME_TAGGED } from './frames.ts';
+import { FRAME_DONATED, FRAME_FFA, FRAME_MERGED, FRAME_TAGGED } from './frames.ts';
 import {
   ENTRY_EXECUTE,
   ENTRY_MAY_WRITE,
@@ -72,7 +72,7 @@ const noForeignPin = need(
   'no-foreign-pin',
   'EBUSY',
   'no DMA map pins the frame',
-  ({ frames, frame }) => frames.pins[frame] <= 1,
+  ({ frames, frame }) => frames.pins[frame] === ((frames.flags[frame] & FRAME_DONATED) !== 0 ? 1 : 0),
 );
 
 const held = need(
@@ -236,6 +236,7 @@ export const hostDonateGuest: Transition = {
     const { frames, frame, guest, gfn, permissions } = site;
     give(site, guest!.handle, NOPAGE, gfn!);
     frames.pins[frame]++;
+    frames.flags[frame] |= FRAME_DONATED;
     guest!.table.set(gfn!, makeEntry(frame, OWNED, permissions ?? RWX));
   },
   drops: ['views'],
@@ -265,15 +266,27 @@ export const guestUnshareHost: Transition = {
   drops: ['views'],
 };
 
+const wasDonated = need(
+  'donated',
+  'EPERM',
+  "the frame came from the host's memory",
+  ({ frames, frame }) => (frames.flags[frame] & FRAME_DONATED) !== 0,
+);
+
+const takeBack = (site: Site): void => {
+  site.frames.pins[site.frame]--;
+  site.frames.flags[site.frame] &= ~FRAME_DONATED;
+  give(site, HOST, OWNED, NONE);
+};
+
 /** The host's kernel touched the page and cannot be refused: the guest loses it for good. */
 export const forceReclaim: Transition = {
   name: 'force_reclaim',
   source: MEM_PROTECT,
-  needs: [isProtected, guestIs(OWNED)],
+  needs: [isProtected, guestIs(OWNED), wasDonated],
   scrubs: () => true,
   becomes: (site) => {
-    site.frames.pins[site.frame]--;
-    give(site, HOST, OWNED, NONE);
+    takeBack(site);
     site.guest!.table.set(site.gfn!, POISON_ENTRY);
   },
   drops: ['guest'],
@@ -291,11 +304,11 @@ export const reclaim: Transition = {
       const state = entryState(at);
       return (state === OWNED || state === SHARED_OWNED) && entryFrame(at) === site.frame;
     }),
+    wasDonated,
   ],
   scrubs: (site) => entryState(entry(site)) === OWNED,
   becomes: (site) => {
-    site.frames.pins[site.frame]--;
-    give(site, HOST, OWNED, NONE);
+    takeBack(site);
     clearEntry(site);
   },
   drops: ['guest'],

@@ -144,6 +144,7 @@ export class AddressSpace implements Holder {
       for (let n = 0; n < change; n++) memfd.addMapping();
       for (let n = 0; n < -change; n++) memfd.removeMapping();
     }
+    this.ledger.mappingsChanged();
   }
 
   private memfdsMapped(): Map<GuestMemfd, number> {
@@ -164,8 +165,6 @@ export class AddressSpace implements Holder {
         else this.ledger.putDown(frameNumber(entry - 1));
       });
     });
-    // Views of files' pages go with their mappings, which no record knows.
-    this.port.dropAll();
   }
 
   private notify(first: number, pages: number): void {
@@ -180,7 +179,6 @@ export class AddressSpace implements Holder {
         const to = Math.min(first + count, vma.filePage + vma.end - vma.start);
         if (from < to) this.notify(vma.start + from - vma.filePage, to - from);
       }
-      this.port.dropAll();
     },
   };
 

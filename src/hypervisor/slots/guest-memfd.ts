@@ -4,6 +4,7 @@
 
 import { Errno, type FrameNumber, frameNumber, PAGE_SIZE } from '../../lib/index.ts';
 import {
+  FRAME_DONATED,
   type Guest,
   HOST,
   type Holder,
@@ -11,9 +12,11 @@ import {
   NONE,
   type Owner,
   PageTable,
+  Route,
   seal,
   unseal,
 } from '../ledger/index.ts';
+import type { Extensions } from './extensions.ts';
 import { type U64, u64 } from './region.ts';
 import type { Slot } from './slot.ts';
 
@@ -29,6 +32,10 @@ export const FALLOC_PUNCH_HOLE = 2;
 export interface MemfdClient {
   readonly guest: Guest;
   zap(gfn: number, pages: number): void;
+  /** Something that is no vCPU wrote there. */
+  markDirty(gfn: number): void;
+  isUnloggedGfn(gfn: number): boolean;
+  readonly extensions: Extensions;
 }
 
 const MAX_BYTES = 2n ** 63n;
@@ -130,6 +137,24 @@ export class GuestMemfd implements Holder {
     this.slots.add(slot);
   }
 
+  /** The way to a page of the file, for who comes without a slot or a mapping. */
+  route(page: number): Route {
+    const route = new Route('iova', page);
+    route.holder = this;
+    route.holderPage = page;
+    if (page >= this.pages) route.hole = 'beyond-file';
+    else if (this.isGone) route.hole = 'closed-file';
+    return route;
+  }
+
+  /** The GFN at which a page stands by its slot, or NONE. */
+  gfnOf(page: number): number {
+    for (const { gfn, filePage, pages } of this.slots) {
+      if (page >= filePage && page < filePage + pages) return gfn + page - filePage;
+    }
+    return NONE;
+  }
+
   unbind(slot: Slot): void {
     this.slots.delete(slot);
   }
@@ -180,18 +205,21 @@ export class GuestMemfd implements Holder {
     const { frames } = ledger;
     this.frames.set(page, 0);
     // A page that a protected guest was given is pinned, and returns when the guest is torn down.
-    if (frames.owner[frame] !== HOST && frames.pins[frame] === 0)
+    if (frames.owner[frame] !== HOST && (frames.flags[frame] & FRAME_DONATED) === 0)
       ledger.run(unseal, { frames, frame, guest: this.client.guest });
     ledger.putDown(frame);
   }
 
   /**
    * Converts pages in place, present or not. A private page that becomes shared keeps its content only where its
-   * guest asked for the conversion; a shared one that becomes private always does. Throws EBADF, EINVAL, and EBUSY
+   * guest asked for the conversion; a shared one that becomes private always does. Throws EBADF, EOPNOTSUPP, EINVAL,
+   * and EBUSY
    * where a DMA map pins a page (nothing is converted then).
    */
   convert(offset: U64, length: U64, to: 'private' | 'shared', byGuest = false): void {
     if (this.isGone) throw new Errno('EBADF', 'the guest_memfd is closed');
+    if (!this.client.extensions.conversion)
+      throw new Errno('EOPNOTSUPP', 'the VM has no conversion in place');
     const page = BigInt(PAGE_SIZE);
     const at = u64(offset, 'offset');
     const bytes = u64(length, 'length');
@@ -207,7 +235,9 @@ export class GuestMemfd implements Holder {
     const { ledger } = this;
     const { frames } = ledger;
     this.frames.forEach(first, end, (page, entry) => {
-      if (this.isShared(page) !== toShared && frames.pins[entry - 1] > 0) {
+      if (this.isShared(page) === toShared) return;
+      ledger.withdraw(frameNumber(entry - 1), 'if-willing');
+      if (frames.pins[entry - 1] > 0) {
         throw new Errno('EBUSY', `a DMA map pins page ${page} of the file`);
       }
     });

@@ -55,8 +55,10 @@ export function u64(value: U64, name: string): bigint {
 
 const page = BigInt(PAGE_SIZE);
 
-/** Checks 1 to 8. Throws EINVAL. `version` 1 knows fewer flags. */
-export function checkRegion(region: MemoryRegion2, version: 1 | 2): CheckedRegion {
+/**
+ * Checks 1 to 8. Throws EINVAL. `version` 1 knows fewer flags; `logsFiles` is the extension that logs guest_memfd slots.
+ */
+export function checkRegion(region: MemoryRegion2, version: 1 | 2, logsFiles = false): CheckedRegion {
   const refuse = (sentence: string): never => {
     throw new Errno('EINVAL', sentence);
   };
@@ -69,7 +71,7 @@ export function checkRegion(region: MemoryRegion2, version: 1 | 2): CheckedRegio
   if (id >= MEM_SLOTS) refuse(`slot ${id}: there are ${MEM_SLOTS}`);
   if (flags & ~known) refuse(`flags ${flags.toString(16)} are not known`);
   const inFile = (flags & MEM_GUEST_MEMFD) !== 0;
-  if (inFile && flags & (MEM_LOG_DIRTY_PAGES | MEM_READONLY))
+  if (inFile && flags & (logsFiles ? MEM_READONLY : MEM_LOG_DIRTY_PAGES | MEM_READONLY))
     refuse('a guest_memfd slot is neither logged nor read-only');
   const size = u64(region.size, 'size');
   if (size % page) refuse('the size is not a multiple of the page size');

@@ -86,6 +86,11 @@ export class SlotTable {
     this.reorder();
   }
 
+  clear(): void {
+    this.byId.clear();
+    this.reorder();
+  }
+
   /** After slots came, went or moved. */
   reorder(): void {
     this.ordered = [...this.byId.values()].sort((a, b) => a.gfn - b.gfn);

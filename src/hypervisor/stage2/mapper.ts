@@ -6,6 +6,7 @@ import { ACCESS_EXECUTE, ACCESS_WRITE, type Access } from '../../hardware/index.
 import { Errno, type FrameNumber, frameNumber, gpa, PAGE_SIZE } from '../../lib/index.ts';
 import {
   type Actor,
+  allowedFrame,
   decide,
   ENTRY_EXECUTE,
   ENTRY_MAY_WRITE,
@@ -13,18 +14,22 @@ import {
   ENTRY_WRITE,
   entryFrame,
   entryState,
+  FRAME_DONATED,
   FRAME_MERGED,
   type Guest,
+  guestUnshareHost,
   hostDonateGuest,
   hostShareGuest,
   hostUnshareGuest,
   type Ledger,
   mapPrivate,
+  NONE,
   OWNED,
   POISON,
   present,
   Route,
   SHARED_BORROWED,
+  SHARED_OWNED,
   unmapPrivate,
 } from '../ledger/index.ts';
 import { ensureTagged } from '../mte/index.ts';
@@ -186,7 +191,14 @@ export class Mapper {
         if (state === SHARED_BORROWED) {
           ledger.run(hostUnshareGuest, site);
           ledger.releaseIfUnused(frame);
-        } else if (state === OWNED && frames.pins[frame] === 0) {
+        } else if (
+          (state === OWNED || state === SHARED_OWNED) &&
+          (frames.flags[frame] & FRAME_DONATED) === 0
+        ) {
+          if (state === SHARED_OWNED) {
+            ledger.withdraw(frame, 'always');
+            ledger.run(guestUnshareHost, site);
+          }
           ledger.run(unmapPrivate, site);
         }
       });
@@ -216,5 +228,11 @@ export class Mapper {
     const route = this.route(gfn, true);
     if (!decide(this.ledger.frames, actor, write ? 'write' : 'read', route).allowed) return undefined;
     return present(this.ledger, route, write);
+  }
+
+  /** The frame at a GFN where there is one and the actor may read it; nothing is made present. */
+  frameIfPresent(gfn: number, actor: Actor): FrameNumber | undefined {
+    const frame = allowedFrame(this.ledger.frames, actor, 'read', this.route(gfn, true));
+    return frame === NONE ? undefined : frameNumber(frame);
   }
 }

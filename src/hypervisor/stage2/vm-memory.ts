@@ -31,6 +31,7 @@ import {
   NOPAGE,
   OWNED,
   ownerName,
+  PageTable,
   POISON,
   type Report,
   reclaim,
@@ -64,6 +65,7 @@ import {
 import { DirtyLog } from './dirty-log.ts';
 import { GpaPort } from './gpa-port.ts';
 import { Mapper } from './mapper.ts';
+import { MmioGuard } from './mmio-guard.ts';
 import type { FaultExit } from './outcome.ts';
 import { VcpuPort } from './vcpu-port.ts';
 import { VcpuStage2 } from './vcpu-stage2.ts';
@@ -75,6 +77,16 @@ export interface VmMemoryOptions {
   readonly ipaBits?: number;
   /** Default: upstream's answers. */
   readonly extensions?: Extensions;
+}
+
+/** KVM_MEMORY_ATTRIBUTE_PRIVATE. */
+export const MEMORY_ATTRIBUTE_PRIVATE = 8;
+
+export interface MemoryAttributes {
+  readonly address: U64;
+  readonly size: U64;
+  readonly attributes: U64;
+  readonly flags?: number;
 }
 
 /** What a sharing hypercall of a protected guest came to. */
@@ -99,8 +111,10 @@ export class VmMemory {
   readonly extensions: Extensions;
   readonly mapper: Mapper;
   readonly dirtyLog = new DirtyLog();
+  readonly mmioGuard = new MmioGuard();
   private readonly memfds = new Set<GuestMemfd>();
   private readonly ports = new Set<GpaPort>();
+  private readonly attributes = new PageTable();
   private manualProtect = 0;
   private vcpuCreated = false;
   /** A vCPU has run: from here on a protected VM's slots stay as they are. */
@@ -218,7 +232,6 @@ export class VmMemory {
   /** For a file of this VM: its pages leave stage 2. */
   zap(gfn: number, pages: number): void {
     this.mapper.zap(gfn, pages);
-    for (const port of this.ports) port.dropAll();
   }
 
   // -------------------------------------------------------------- slots
@@ -232,7 +245,7 @@ export class VmMemory {
   /** KVM_SET_USER_MEMORY_REGION2. */
   setUserMemoryRegion2(region: MemoryRegion2): void {
     this.needAlive();
-    this.setRegion(checkRegion(region, 2));
+    this.setRegion(checkRegion(region, 2, this.extensions.memfdDirtyLog));
   }
 
   private setRegion(region: CheckedRegion): void {
@@ -254,7 +267,12 @@ export class VmMemory {
 
   /** What a region asks of a slot that exists; undefined for nothing. Throws EINVAL. */
   private changeOf(old: Slot, region: CheckedRegion): 'move' | 'flags' | undefined {
-    if (region.flags & MEM_GUEST_MEMFD) throw new Errno('EINVAL', 'a guest_memfd slot never changes');
+    const isFile = (region.flags & MEM_GUEST_MEMFD) !== 0;
+    const sameFile =
+      region.memfd === old.memfd && region.offset === old.filePage * PAGE_SIZE && region.gfn === old.gfn;
+    if (isFile && !(this.extensions.memfdDirtyLog && sameFile)) {
+      throw new Errno('EINVAL', 'a guest_memfd slot never changes');
+    }
     const fixed = MEM_READONLY | MEM_GUEST_MEMFD;
     if (region.hva !== old.hva || region.pages !== old.pages || (region.flags ^ old.flags) & fixed) {
       throw new Errno('EINVAL', 'address, size and kind of a slot never change');
@@ -286,6 +304,7 @@ export class VmMemory {
       this.zap(slot.gfn, slot.pages);
       slot.gfn = region.gfn;
       this.mapper.slots.reorder();
+      this.ledger.mappingsChanged();
     }
     const { dirty } = slot;
     slot.flags = region.flags;
@@ -297,6 +316,7 @@ export class VmMemory {
     this.zap(slot.gfn, slot.pages);
     slot.memfd?.unbind(slot);
     this.mapper.slots.remove(slot);
+    this.ledger.mappingsChanged();
   }
 
   private needUnprotected(what: string): void {
@@ -415,6 +435,45 @@ export class VmMemory {
   markDirty(gfn: number): void {
     const slot = this.mapper.slots.find(gfn);
     if (slot?.isLogged) this.dirtyLog.mark(slot, gfn - slot.gfn);
+  }
+
+  /** A write by a device: in the dirty set where the VM logs those. */
+  deviceWrote(gfn: number): void {
+    if (this.extensions.logForeignWrites) this.markDirty(gfn);
+  }
+
+  // -------------------------------------------------------------- memory attributes
+
+  /**
+   * KVM_SET_MEMORY_ATTRIBUTES, which upstream has on x86 only: which pages the guest is to have as private. A page
+   * of a guest_memfd that is not so yet faults to the VMM (KVM_EXIT_MEMORY_FAULT), which converts it. Throws EINVAL.
+   */
+  setMemoryAttributes(request: MemoryAttributes): void {
+    this.needAlive();
+    const page = BigInt(PAGE_SIZE);
+    const address = u64(request.address, 'address');
+    const size = u64(request.size, 'size');
+    const attributes = u64(request.attributes, 'attributes');
+    const refuse = (sentence: string): never => {
+      throw new Errno('EINVAL', sentence);
+    };
+    if (!this.extensions.conversion) refuse('the VM has no memory attributes');
+    if ((request.flags ?? 0) !== 0) refuse('the call takes no flags');
+    if (attributes & ~BigInt(MEMORY_ATTRIBUTE_PRIVATE)) refuse('unknown attributes');
+    if (size === 0n || address + size >= 1n << 64n) refuse('the range is empty or wraps');
+    if (address % page || size % page) refuse('the range is not page-aligned');
+    if (address + size > 1n << BigInt(this.ipaBits)) refuse('the range is beyond guest-physical addresses');
+    const first = Number(address / page);
+    const end = Number((address + size) / page);
+    const value = Number(attributes);
+    for (let gfn = first; gfn < end; ) {
+      let next = gfn;
+      while (next < end && this.attributes.get(next) !== value) this.attributes.set(next++, value);
+      if (next > gfn) this.zap(gfn, next - gfn);
+      gfn = next + 1;
+    }
+    this.ledger.mappingsChanged();
+    this.mapper.isPrivateGfn ??= (gfn) => (this.attributes.get(gfn) & MEMORY_ATTRIBUTE_PRIVATE) !== 0;
   }
 
   // -------------------------------------------------------------- the process's mappings (MMU notifier)
@@ -571,6 +630,8 @@ export class VmMemory {
       this.reclaimPages();
       for (const memfd of this.memfds) memfd.vmDestroyed();
     });
+    this.mapper.slots.clear();
+    this.ledger.mappingsChanged();
     for (const tlb of this.guest.tlbs) tlb.dropAll();
     this.ledger.removeGuest(this.guest);
   }

@@ -1,0 +1,86 @@
+// The hypervisor's end of a migration: a page leaves as one unit (data, tags, whose it is), and arrives by the same
+// transitions that a first touch uses. What of it the VMM may see in plain, and sealing the rest, is the stream's
+// business; nothing here goes through a port of the VMM's.
+
+import { ACCESS_WRITE } from '../../hardware/index.ts';
+import { Errno, PAGE_SIZE } from '../../lib/index.ts';
+import {
+  type Actor,
+  ENTRY_PRESENT,
+  entryFrame,
+  entryState,
+  FRAME_TAGGED,
+  guestShareHost,
+  OWNED,
+  POISON,
+  POISON_ENTRY,
+  SHARED_OWNED,
+} from '../ledger/index.ts';
+import { ensureTagged, TAGS_PER_PAGE } from '../mte/index.ts';
+import type { VmMemory } from './vm-memory.ts';
+
+/** 'private': the guest's alone. 'lent': the guest's, shared with the host. 'plain': the host's. 'poisoned': gone. */
+export type Custody = 'private' | 'lent' | 'plain' | 'poisoned';
+
+export interface MigratedPage {
+  readonly gfn: number;
+  readonly custody: Custody;
+  /** 4096 bytes; empty for a poisoned page. */
+  readonly data: Uint8Array;
+  /** 256 tags, where the page has them. */
+  readonly tags: Uint8Array | undefined;
+}
+
+/** A copy of a page that the guest has or the process has touched; undefined for one that is still untouched. */
+export function exportPage(memory: VmMemory, gfn: number): MigratedPage | undefined {
+  const { guest, ledger } = memory;
+  const { frames } = ledger;
+  const state = guest.stateAt(gfn);
+  if (state === POISON) return { gfn, custody: 'poisoned', data: new Uint8Array(0), tags: undefined };
+  const frame = memory.mapper.frameIfPresent(gfn, migration(memory));
+  if (frame === undefined) return undefined;
+  const custody =
+    frames.owner[frame] !== guest.handle ? 'plain' : state === SHARED_OWNED ? 'lent' : 'private';
+  const tagged = (frames.flags[frame] & FRAME_TAGGED) !== 0;
+  return {
+    gfn,
+    custody,
+    data: ledger.memory.data(frame).slice(),
+    tags: tagged ? ledger.memory.tags(frame).slice() : undefined,
+  };
+}
+
+/** Puts a page in its place on the other side. Throws EINVAL for a page that no VM could have; EFAULT without a slot. */
+export function importPage(memory: VmMemory, page: MigratedPage): void {
+  const { guest, ledger } = memory;
+  const { frames } = ledger;
+  const { gfn, custody, data, tags } = page;
+  if (custody === 'poisoned') {
+    if (!guest.isProtected || guest.table.get(gfn) !== 0)
+      throw new Errno('EINVAL', 'a poisoned page of no protected VM');
+    guest.table.set(gfn, POISON_ENTRY);
+    return;
+  }
+  if (data.length !== PAGE_SIZE || (tags !== undefined && tags.length !== TAGS_PER_PAGE)) {
+    throw new Errno('EINVAL', 'a page has 4096 bytes, and 256 tags or none');
+  }
+  if (tags !== undefined && !memory.hasMte) throw new Errno('EINVAL', 'tags for a VM without MTE');
+  const entry = guest.table.get(gfn);
+  if (
+    (entry & ENTRY_PRESENT) === 0 &&
+    memory.mapper.fault(gfn, ACCESS_WRITE, migration(memory)) !== undefined
+  ) {
+    throw new Errno('EFAULT', `GFN ${gfn.toString(16)} has no memory on this side`);
+  }
+  const frame = entryFrame(guest.table.get(gfn));
+  ledger.memory.data(frame).set(data);
+  if (tags !== undefined) {
+    ensureTagged(ledger, frame);
+    for (let n = 0; n < tags.length; n++) ledger.memory.tags(frame)[n] = tags[n] & 15;
+  }
+  if (custody === 'lent' && entryState(guest.table.get(gfn)) === OWNED) {
+    ledger.run(guestShareHost, { frames, frame, guest, gfn });
+  }
+}
+
+const migration = (memory: VmMemory): Actor => ({ kind: 'migration', vm: memory.guest.handle });
