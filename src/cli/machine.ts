@@ -3,8 +3,14 @@
 import { access, constants } from 'node:fs/promises';
 import { type Disposable, DisposableStore, type Log } from '../lib/index.ts';
 import { streamNet } from '../vmm/devices/virtio/node.ts';
-import { Machine, type MachineOptions, VirtioNet, VirtioRng, type VirtioSlot } from '../vmm/index.ts';
-import { QmpServer } from '../vmm/monitor/index.ts';
+import {
+  Machine,
+  type MachineOptions,
+  QmpServer,
+  VirtioNet,
+  VirtioRng,
+  type VirtioSlot,
+} from '../vmm/index.ts';
 import type { CliIo } from './command.ts';
 import { CliError, reasonOf, usageError } from './exit-status.ts';
 import type { Guest } from './guest.ts';
@@ -51,6 +57,9 @@ async function machineOptions(
     memory: settings.memory,
     smp: settings.smp,
     gic: settings.gic,
+    cpu: settings.cpu,
+    protect: settings.protect,
+    engine: settings.engine,
     drives: settings.drives.map(({ file, readOnly }) => ({ source: file, readOnly })),
     virtio,
     clock: settings.clock,
@@ -63,11 +72,8 @@ async function machineOptions(
 /** Options that the command line reserves and this version cannot honour are refused, never ignored. */
 export function refuseWhatIsMissing(settings: RunSettings): void {
   const asked: readonly (readonly [boolean, string])[] = [
-    [settings.protect !== 'none', `--protect ${settings.protect}`],
     [settings.gdb !== undefined, '--gdb'],
     [settings.incoming !== undefined, '--incoming'],
-    [settings.engine === 'jit', '--engine jit'],
-    [Object.keys(settings.cpu).length > 0, '--cpu'],
   ];
   for (const [present, option] of asked) {
     if (present) throw usageError(`${option}: not in this version yet; leave it out`);
@@ -78,14 +84,13 @@ export function refuseWhatIsMissing(settings: RunSettings): void {
 function logTo(stderr: NodeJS.WriteStream): Log {
   return (level, source, message) => {
     if (level !== 'warn' && level !== 'error') return;
-    // In raw mode a line feed alone does not return the carriage.
-    stderr.write(`ringfence: ${source}: ${message}${stderr.isTTY ? '\r\n' : '\n'}`);
+    stderr.write(`ringfence: ${source}: ${message}\n`);
   };
 }
 
 /** The library names its options plainly; a person typed them with dashes. */
 function withOptionName(error: unknown): unknown {
   if (!(error instanceof Error) || !('exitStatus' in error) || error instanceof CliError) return error;
-  const named = /^(memory|smp|kernel|initrd|drive|net|qmp|gdb) /.test(error.message);
+  const named = /^(memory|smp|kernel|initrd|drive|net|qmp|gdb|cpu|protect|engine) /.test(error.message);
   return new CliError(Number(error.exitStatus), named ? `--${error.message}` : error.message);
 }

@@ -1,5 +1,5 @@
 // The person's terminal while a guest has it: raw mode, the Ctrl-A escapes, and its restoration whatever happens.
-// Knows nothing of machines; keys go to whoever asked for them.
+// Knows nothing of machines; keys go to whoever asked for them. (Raw mode in Node still turns \n into \r\n on output.)
 
 import type { Disposable } from '../lib/index.ts';
 
@@ -21,7 +21,7 @@ const HELP = [
   'Ctrl-A x  switch the machine off and leave',
   'Ctrl-A b  send a break (magic SysRq)',
   'Ctrl-A Ctrl-A  send Ctrl-A',
-].join('\r\n');
+].join('\n');
 
 /**
  * Takes over stdin. On a terminal: raw mode with the escapes. On a pipe or a file: bytes pass as they are. Reading
@@ -103,7 +103,7 @@ export class Terminal implements Disposable {
         break;
       case 'h':
       case '?':
-        this.stderr.write(`\r\n${HELP}\r\n`);
+        this.stderr.write(`\n${HELP}\n`);
         break;
       case 'b':
         this.keys.sendBreak();

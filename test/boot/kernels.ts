@@ -1,8 +1,7 @@
 // Where the kernels of the boot tests are: what `ringfence pull` has in its cache, and the project's shared test kernel
 // beside this repository. A kernel that is absent skips its tests, by name.
 
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { cachedImage, makeInitramfs } from '../../src/images/index.ts';
 
@@ -42,12 +41,13 @@ export async function anyLinux(): Promise<BootFiles | undefined> {
   return (await small()) ?? (await pulled('debian-13')) ?? (await pulled('debian-12'));
 }
 
-let made: string | undefined;
-
+/** Written anew each time, under build/, where a second run finds the same bytes. */
 function initramfs(busybox: string): string {
-  if (made === undefined) {
-    made = join(mkdtempSync(join(tmpdir(), 'ringfence-boot-')), 'initramfs');
-    writeFileSync(made, makeInitramfs({ busybox: readFileSync(busybox) }));
-  }
-  return made;
+  const folder = join(root, 'build/boot');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'initramfs.cpio');
+  const temporary = `${file}.${process.pid}`;
+  writeFileSync(temporary, makeInitramfs({ busybox: readFileSync(busybox) }));
+  renameSync(temporary, file);
+  return file;
 }

@@ -42,7 +42,7 @@ const ROWS: readonly Row[] = KERNELS.flatMap((kernel) =>
 
 /** Kernel messages at warning level that are right: each with its reason. */
 const EXPECTED_WARNINGS: readonly RegExp[] = [
-  // Only on the reference emulator, whose PCI window is larger than 32 bits of sizes.
+  // The board's 64-bit PCI window, 512 GiB as on QEMU's, is larger than 32 bits of sizes.
   /Memory resource size exceeds max for 32 bits/,
 ];
 
