@@ -60,10 +60,11 @@ export class ModuleWriter {
     return index;
   }
 
-  importMemory(module: string, name: string, pages: number): void {
+  /** Any memory of `least` to `most` pages of 64 KiB. */
+  importMemory(module: string, name: string, least: number, most: number): void {
     const limits = [0x01];
-    uleb(limits, pages);
-    uleb(limits, pages);
+    uleb(limits, least);
+    uleb(limits, most);
     this.imports.push({ module, name, kind: [0x02, ...limits] });
   }
 

@@ -1,18 +1,13 @@
 // Region to WebAssembly module: one exported function, importing memory and what it calls of the interpreter.
 
 import type { PhysicalMemory } from '../../memory/index.ts';
-import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm/index.ts';
+import { Code, type FunctionRef, ModuleWriter } from '../../wasm/index.ts';
+import type { Callable } from '../interpreter/interpreter.ts';
 import { REGION } from '../interpreter/runtime.ts';
 import { JitInsn } from './insn.ts';
 import type { BasicBlock, Region } from './region.ts';
 import { type RegionEnvironment, RegionState } from './region-state.ts';
 import { emitStructured } from './structure.ts';
-
-/** What regions may call, by name: the interpreter's exports and the host helpers, with their signatures. */
-export interface Callable {
-  readonly signature: Signature;
-  readonly function: unknown;
-}
 
 export type RegionFunction = (cpu: number, budget: number) => number;
 
@@ -32,7 +27,7 @@ export function encodeRegions(
   callables: ReadonlyMap<string, Callable>,
 ): Uint8Array {
   const module = new ModuleWriter();
-  module.importMemory('m', 'm', memoryPages);
+  module.importMemory('m', 'm', memoryPages, memoryPages);
   const imported = new Map<string, FunctionRef>();
   for (const [name, { signature }] of callables) {
     imported.set(name, module.importFunction('f', name, signature.params, signature.results));

@@ -4,11 +4,10 @@
 import type { Decoder, Feature } from '../../a64/index.ts';
 import { STATE } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
-import { type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
+import { type Callable, type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
 import { HOT_CODE } from '../interpreter/runtime.ts';
 import { CodeCache } from './code-cache.ts';
 import {
-  type Callable,
   encodeRegions,
   instantiateRegions,
   memoryPagesOf,
