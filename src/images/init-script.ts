@@ -32,8 +32,6 @@ for word in $(cat /proc/cmdline); do
   esac
 done
 hostname ringfence
-# A kernel that does not read its clock chip by itself believes that it is 1970.
-if [ $(date +%Y) = 1970 ]; then hwclock -s -u 2>/dev/null; fi
 if [ -e /sys/class/net/lo ]; then ip link set lo up; fi
 if [ -e /sys/class/net/eth0 ]; then
   ip link set eth0 up

@@ -38,7 +38,7 @@ export interface PullOptions {
 }
 
 /** Raised when the initramfs changes, so that a cache made by an older Ringfence is made anew. */
-const LAYOUT = 3;
+const LAYOUT = 4;
 
 const LOAD_AT_BOOT = [
   ...['virtio_pci', 'virtio_mmio', 'virtio_iommu', 'virtio_blk', 'failover', 'net_failover', 'virtio_net'],

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Guest, type GuestOptions, onQemu, startGuest } from './drive.ts';
-import { anyLinux } from './kernels.ts';
+import { anyLinux, pulled } from './kernels.ts';
 
 const LIMIT = 300_000;
 const files = await anyLinux();
+const debian = await pulled('debian-13');
 const SBIN = { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` };
 const hasExt4Tools = spawnSync('mke2fs', ['-V'], { env: SBIN }).status === 0;
 
@@ -22,8 +23,9 @@ afterEach(() => guest?.kill());
 afterAll(() => rmSync(folder, { recursive: true }));
 
 async function boot(options: Partial<GuestOptions> = {}): Promise<Guest> {
-  if (!files) throw new Error('this test is skipped without a kernel');
-  guest = await startGuest({ ...files, append: `${files.append} quiet`, ...options });
+  const from = files ?? debian;
+  if (!from) throw new Error('this test is skipped without a kernel');
+  guest = await startGuest({ ...from, append: `${from.append} quiet`, ...options });
   await guest.prompt();
   return guest;
 }
@@ -83,14 +85,6 @@ describe.skipIf(!files)('Linux: devices', () => {
     expect(took).toBeLessThan(1.5);
   });
 
-  it.skipIf(onQemu)('knows the date it was given', { timeout: LIMIT }, async () => {
-    const noon = Date.UTC(2031, 4, 6, 12) / 1000;
-    const shell = await boot({ more: { epochSeconds: noon } });
-    const seconds = Number(await shell.command('date +%s'));
-    expect(seconds).toBeGreaterThanOrEqual(noon);
-    expect(seconds).toBeLessThan(noon + 60);
-  });
-
   it.skipIf(onQemu)('reboots, and powers off the second time', { timeout: LIMIT }, async () => {
     const shell = await boot();
     shell.type('reboot\r');
@@ -120,5 +114,17 @@ describe.skipIf(!files)('Linux: devices', () => {
       return { console: shell.console, instructions };
     };
     expect(await once()).toEqual(await once());
+  });
+});
+
+// The small kernel cannot read a clock chip.
+describe.skipIf(!debian)('debian-13: the clock chip', () => {
+  it.skipIf(onQemu)('knows the date it was given', { timeout: LIMIT }, async () => {
+    const noon = Date.UTC(2031, 4, 6, 12) / 1000;
+    if (!debian) return;
+    const shell = await boot({ ...debian, more: { epochSeconds: noon } });
+    const seconds = Number(await shell.command('date +%s'));
+    expect(seconds).toBeGreaterThanOrEqual(noon);
+    expect(seconds).toBeLessThan(noon + 60);
   });
 });
