@@ -110,21 +110,20 @@ export class DataAccess {
     const misaligned = (low & (size - 1)) !== 0;
     this.device = -1;
     if (misaligned && !this.mayBeMisaligned(low, size, descriptor)) {
-      return core.dataAbort(low, high, FSC.alignment, access === ACCESS_WRITE ? ISS_WNR : 0);
+      return this.abort(low, high, FSC.alignment, access, descriptor);
     }
     const room = 4096 - (low & PAGE_MASK);
     this.split = Math.min(size, room);
     if (this.part(low, high, this.split, misaligned, access, context, descriptor) === LEAVE) return LEAVE;
     if (size > room) {
-      if (this.device >= 0)
-        return core.dataAbort(low, high, FSC.alignment, access === ACCESS_WRITE ? ISS_WNR : 0);
+      if (this.device >= 0) return this.abort(low, high, FSC.alignment, access, descriptor);
       const first = this.first;
       const nextLow = (low + room) >>> 0;
       const nextHigh = nextLow === 0 ? (high + 1) >>> 0 : high;
       if (this.part(nextLow, nextHigh, size - room, true, access, context, descriptor) === LEAVE)
         return LEAVE;
       if (this.device >= 0) {
-        return core.dataAbort(nextLow, nextHigh, FSC.alignment, access === ACCESS_WRITE ? ISS_WNR : 0);
+        return this.abort(nextLow, nextHigh, FSC.alignment, access, descriptor);
       }
       this.second = this.first;
       this.first = first;
@@ -159,13 +158,12 @@ export class DataAccess {
       return this.reached(low, high, bytes, access, context, descriptor);
     }
     const outcome = mmu.translate(low, high, access, context);
-    const iss = access === ACCESS_WRITE ? ISS_WNR : 0;
     if (outcome === STOPPED) return core.leaveToRepeat({ kind: 'stage2' });
     const reached = outcome !== FAULTED || (mmu.fault & ~3) === FSC.permission;
     if (misaligned && reached && (mmu.attributes & ATTR_DEVICE) !== 0) {
-      return core.dataAbort(low, high, FSC.alignment, iss);
+      return this.abort(low, high, FSC.alignment, access, descriptor);
     }
-    if (outcome === FAULTED) return core.dataAbort(low, high, mmu.fault, iss);
+    if (outcome === FAULTED) return this.abort(low, high, mmu.fault, access, descriptor, context);
     if (outcome === NOT_MEMORY) {
       this.device = mmu.page + (low & PAGE_MASK);
       return DONE;
@@ -189,10 +187,27 @@ export class DataAccess {
       const reads = access === ACCESS_READ || (descriptor & MEM_ATOMIC) !== 0;
       const bad = checkTags(core, high, bytes, hostOffset(this.first), reads, context);
       if (bad !== TAGS_MATCH) {
-        return core.dataAbort((low + bad) >>> 0, high, FSC.tagCheck, access === ACCESS_WRITE ? ISS_WNR : 0);
+        return this.abort((low + bad) >>> 0, high, FSC.tagCheck, access, descriptor);
       }
     }
     return DONE;
+  }
+
+  /** A read-modify-write says WnR only where a read would not have faulted in the same way. */
+  private abort(
+    low: number,
+    high: number,
+    status: number,
+    access: Access,
+    descriptor: number,
+    context = TLB_EL0,
+  ): number {
+    const { core } = this;
+    let write = access === ACCESS_WRITE;
+    if ((descriptor & MEM_ATOMIC) !== 0) {
+      write = (status & ~3) === FSC.permission && core.mmu.mayRead(context);
+    }
+    return core.dataAbort(low, high, status, write ? ISS_WNR : 0);
   }
 
   private loadDevice(size: number, descriptor: number): number {

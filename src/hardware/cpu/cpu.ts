@@ -236,6 +236,10 @@ export class Cpu implements Services {
     // An answered MMIO instruction completes before anything else happens.
     if (this.mmio.armed) return this.allowOne();
     exceptions.takeInterrupt();
+    if (state.il) {
+      this.raiseIllegalState();
+      if (core.exit) return 0;
+    }
     if (debug.stepActive) {
       if (!state.ss) this.takeStep(false);
       else return this.allowStep();
@@ -246,6 +250,14 @@ export class Cpu implements Services {
       return this.allowOne();
     }
     return this.pmu.active ? this.pmu.instructionsToOverflow() : Infinity;
+  }
+
+  /** PSTATE.IL: the next instruction faults, after anything that its fetch does wrong. */
+  private raiseIllegalState(): void {
+    this.slow = true;
+    const { budget } = this.state;
+    this.fetch();
+    this.state.budget = budget;
   }
 
   private allowOne(): number {
@@ -414,7 +426,6 @@ export class Cpu implements Services {
     const host = mmu.frame + (low & 0xfff);
     state.setPcDeltaHalves((low - host) >>> 0, (high - (low < host ? 1 : 0)) >>> 0);
     state.hpc = host;
-    state.pageGuarded = mmu.guarded ? 1 : 0;
     return host;
   }
 
@@ -468,6 +479,7 @@ export class Cpu implements Services {
         exceptions.take(EC.fp, ISS_ALWAYS, pc);
         return LEAVE;
       case EXCEPTION.branchTarget:
+        state.btype = imm & 3;
         exceptions.take(EC.branchTarget, imm & 3, pc);
         return LEAVE;
       case EXCEPTION.pacFail:

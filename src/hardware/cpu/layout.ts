@@ -121,6 +121,8 @@ export const TLB = {
  * otherwise load() or store() decides (TCMA, asynchronous modes).
  */
 export const TLB_INFO_CHECKED = 1 << 6;
+/** Bits 20:16: the logical tag that matches every allocation tag on a checked page (TCMA), or 16. */
+export const TLB_INFO_MATCH_SHIFT = 16;
 /** Bit 7: a guarded page (FEAT_BTI, stage-1 GP). */
 export const TLB_INFO_GUARDED = 1 << 7;
 /** Bit 8: the page has allocation tags that instructions at this privilege may reach (MTE). */

@@ -23,6 +23,8 @@ import { checkTags, TAGS_MATCH } from './tag-check.ts';
 
 const PAR = slotOf('PAR_EL1');
 const MAIR = slotOf('MAIR_EL1');
+const PAR_RES1 = 1 << 11;
+const PAR_NS = 1 << 9;
 /** DCZID_EL0.BS and CTR_EL0 say 64 bytes. */
 const BLOCK = 64;
 
@@ -152,7 +154,7 @@ const translate =
     const outcome = mmu.probe(low, high, access, context);
     if (outcome === STOPPED) return core.leaveToRepeat({ kind: 'stage2' });
     if (outcome === FAULTED) {
-      state.setSysreg(PAR, BigInt(0x800 | (mmu.fault << 1) | 1));
+      state.setSysreg(PAR, BigInt(PAR_RES1 | (mmu.fault << 1) | 1));
       return DONE;
     }
     const { attributes } = mmu;
@@ -161,7 +163,7 @@ const translate =
     const memoryType =
       (attributes & ATTR_FLAT) !== 0 ? 0n : (state.sysreg(MAIR) >> BigInt(8 * index)) & 0xffn;
     const share = device ? 2 : (attributes >>> ATTR_SHARE_SHIFT) & 3;
-    state.setSysreg(PAR, (memoryType << 56n) | BigInt(mmu.page) | BigInt(0x800 | (share << 7)));
+    state.setSysreg(PAR, (memoryType << 56n) | BigInt(mmu.page) | BigInt(PAR_RES1 | PAR_NS | (share << 7)));
     return DONE;
   };
 

@@ -16,7 +16,7 @@ export const MEM_UNPRIVILEGED = 1 << 3;
 export const MEM_ALIGNED = 1 << 4;
 /** No tag check (SP plus immediate, or a tag instruction). */
 export const MEM_UNCHECKED = 1 << 5;
-/** An LSE or exclusive read-modify-write: faults are reported as writes, MMIO is an abort with DFSC 0x35. */
+/** An LSE read-modify-write: a fault is reported as a write where a read would not fault; MMIO aborts with DFSC 0x35. */
 export const MEM_ATOMIC = 1 << 6;
 /** A pair or structure element: its syndrome has ISV = 0. */
 export const MEM_NO_SYNDROME = 1 << 7;

@@ -255,12 +255,6 @@ export class CpuState {
   set spAlignMask(value: number) {
     this.u32[this.w + STATE.spAlignMask / 4] = value;
   }
-  get pageGuarded(): number {
-    return this.u32[this.w + STATE.pageGuarded / 4];
-  }
-  set pageGuarded(value: number) {
-    this.u32[this.w + STATE.pageGuarded / 4] = value;
-  }
 
   /** i64 halves of the slow access's address. */
   get slowVaLow(): number {

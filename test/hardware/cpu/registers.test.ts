@@ -346,7 +346,7 @@ describe('address translation (Arm ARM C5.4)', () => {
       expect(machine.sys(0, 7, crm, op2, va)).toBe(DONE);
       return machine.cpu.readRegister('PAR_EL1');
     };
-    expect(at(0, 0x1234n)).toBe(0xff00_0000_4000_2980n);
+    expect(at(0, 0x1234n)).toBe(0xff00_0000_4000_2b80n);
     expect(at(1, 0x1234n)).toBe(0x81fn);
     expect(at(2, 0x1234n)).toBe(0x81fn);
     expect(at(0, 0x5000n)).toBe(0x80fn);

@@ -68,7 +68,7 @@ describe('tag checks (Arm ARM D10.4)', () => {
     expect(m.cpu.readRegister('TFSR_EL1')).toBe(1n);
     m.cpu.state.slowVa = tagged(6, 0x1000n);
     expect(m.cpu.probeWrite(3 | MEM_ATOMIC)).toBe(0);
-    expect(m.syndrome.esr).toBe(0x9600_0051);
+    expect(m.syndrome.esr).toBe(0x9600_0011);
   });
   it('follow the privilege of the access', () => {
     const m = setup(ATA0 | TCF0(SYNC));

@@ -23,7 +23,6 @@ import {
   ATTR_CLEAN,
   ATTR_DEVICE,
   ATTR_FLAT,
-  ATTR_GUARDED,
   ATTR_SIZE_SHIFT,
   ATTR_TAGGED,
   ATTR_USER,
@@ -287,12 +286,15 @@ export class Mmu {
 
   private fill(low: number, high: number, context: number): void {
     const { attributes, regime, out } = this;
-    const { ignoreTop } = this.half(high);
+    const { ignoreTop, matchAll } = this.half(high);
     const checks = context === TLB_EL0 ? regime.checkUser : regime.checkKernel;
     const tags = context === TLB_EL0 ? regime.tagsUser : regime.tagsKernel;
     this.tagsAccessible = tags && out.tagged && (attributes & ATTR_TAGGED) !== 0;
     this.checked = this.tagsAccessible && checks !== TCF_NONE && ignoreTop;
-    const tagInfo = (this.checked ? TLB_INFO_CHECKED : 0) | (this.tagsAccessible ? TLB_INFO_TAGS : 0);
+    const matching = matchAll ? ((high >>> 23) & 1) * 15 : 16;
+    const tagInfo =
+      (this.checked ? TLB_INFO_CHECKED | (matching << TLB_INFO_MATCH_SHIFT) : 0) |
+      (this.tagsAccessible ? TLB_INFO_TAGS : 0);
     let may = this.permissions(attributes, context);
     if (attributes & ATTR_CLEAN || !out.writable) may &= ~MAY_WRITE;
     if (!out.executable) may &= ~MAY_EXECUTE;
@@ -307,9 +309,9 @@ export class Mmu {
     this.tlb.fill(context, low, high, may, attributes, this.frame, ignoreTop, tagInfo);
   }
 
-  /** Whether the page that translate() found last is guarded (FEAT_BTI). */
-  get guarded(): boolean {
-    return (this.attributes & ATTR_GUARDED) !== 0;
+  /** After a permission fault: whether a read of the same page would have been permitted. */
+  mayRead(context: number): boolean {
+    return (this.permissions(this.attributes, context) & MAY_READ) !== 0;
   }
 
   /** Stage 1 alone, without effects: AT S1E*. The address is page + low bits. */

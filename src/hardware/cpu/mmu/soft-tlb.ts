@@ -135,7 +135,9 @@ export class SoftTlb {
     this.u32[at + WRITE] = writable ? page : invalid;
     this.u32[at + WRITE + 1] = writable ? high : INVALID_HIGH;
     this.u32[at + EXEC] = executable ? page : invalid;
-    this.u32[at + EXEC + 1] = executable ? high : INVALID_HIGH;
+    // A PC has no tag byte, whatever the access that filled the entry had.
+    const canonical = high & 0x0080_0000 ? high | 0xff00_0000 : high & 0x00ff_ffff;
+    this.u32[at + EXEC + 1] = executable ? canonical : INVALID_HIGH;
     this.u32[at + ADDEND] = frame - page;
     this.u32[at + INFO] = (ignoreTop ? 8 : 0) | tagInfo | (attributes & ATTR_GUARDED ? TLB_INFO_GUARDED : 0);
     const shift = (attributes >>> ATTR_SIZE_SHIFT) & ATTR_SIZE_MASK;
