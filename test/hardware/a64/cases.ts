@@ -197,7 +197,7 @@ export function seededCase(code: readonly number[], seed: number): Case {
       }
       const base = BigInt.asUintN(64, BigInt(DATA_ADDRESS + at) - offsetOf(row, fields, x));
       if (fields.Rn === 31) sp = base & ~15n;
-      else x[fields.Rn] = base;
+      else x[fields.Rn] = r.once(20) ? BigInt.asUintN(64, base ^ (BigInt(r.below(256)) << 56n)) : base;
     } else if (/^(BR|BLR|RET)\b/.test(row.name)) {
       const n = fields.Rn ?? Number(/\d+$/.exec(row.name)?.[0]);
       if (n !== 31) x[n] = codeAddress(slot + 1 + r.below(3));
@@ -264,14 +264,20 @@ export function codeOf(row: Row, r: Random): number[] | undefined {
   return code;
 }
 
-/** Rows that sequences take anywhere; register branches only begin them. */
-const sequential = comparableRows.filter((row) => !/^(BR|BLR|RET|BRK|UDF)\b|X[RP]/.test(row.name));
+/**
+ * Rows that sequences take. Not register branches, whose targets earlier instructions may change, exclusives, which
+ * need their own sequences, nor LDAPR, whose base must stay aligned.
+ */
+const sequential = comparableRows.filter(
+  (row) => !/^(BR|BLR|RET|BRK|UDF|LDAPR[BH]?)\b|^(LD|ST)A?L?X[RP]/.test(row.name),
+);
+const inSequences = new Set(sequential);
 
 /** Two to eight instructions of any rows, or around one. */
 export function randomSequence(r: Random, row?: Row): number[] {
   const count = 2 + r.below(MAX_INSTRUCTIONS - 1);
   const rows = Array.from({ length: count }, () => r.pick(sequential));
-  if (row) rows[r.below(count)] = row;
+  if (row && inSequences.has(row)) rows[r.below(count)] = row;
   return rows.map((choice, slot) => {
     const word = comparableInstruction(choice, r);
     return word === undefined ? 0xd503201f : retarget(choice, word, slot, count, r);

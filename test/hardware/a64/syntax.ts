@@ -22,5 +22,5 @@ const HINT_SPACE = 0xd503201f;
 export const isNamedHint = (row: Row): boolean =>
   (row.pattern.value & 0xfffff01f) >>> 0 === HINT_SPACE && row.name !== 'HINT';
 
-/** objdump calls CONSTRAINED UNPREDICTABLE register combinations of these undefined, and as refuses or warns. */
-export const UNPREDICTABLE_FOR_OBJDUMP = /^(LDP|STP|LDNP|LDPSW|LDXP|LDAXP|ST(L)?X[RP]|LD|ST)\w*/;
+/** objdump calls CONSTRAINED UNPREDICTABLE register combinations of these undefined, and as refuses some. */
+export const UNPREDICTABLE_FOR_OBJDUMP = /^LDPSW /;

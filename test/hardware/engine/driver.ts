@@ -128,9 +128,14 @@ export class EngineDriver implements EngineClient {
     return BigInt.asUintN(64, this.doubleWord(STATE.pcDelta) + BigInt(this.word(STATE.hpc)));
   }
 
+  /** The address of an access without its top byte, which Linux has ignored at EL0 (TCR_EL1.TBI0). */
+  private address(): bigint {
+    return BigInt.asUintN(56, this.doubleWord(STATE.slowVa));
+  }
+
   /** Offset into the data of an access, or -1 where it leaves the page. */
   private dataOffset(bytes: number): number {
-    const offset = this.doubleWord(STATE.slowVa) - BigInt(DATA_ADDRESS);
+    const offset = this.address() - BigInt(DATA_ADDRESS);
     return offset >= 0n && offset + BigInt(bytes) <= BigInt(DATA_BYTES) ? Number(offset) : -1;
   }
 
@@ -138,7 +143,7 @@ export class EngineDriver implements EngineClient {
   private readable(bytes: number): number {
     const at = this.dataOffset(bytes);
     if (at >= 0) return this.data.byteOffset + at;
-    const offset = this.doubleWord(STATE.slowVa) - BigInt(CODE_ADDRESS);
+    const offset = this.address() - BigInt(CODE_ADDRESS);
     return offset >= 0n && offset + BigInt(bytes) <= 4096n ? this.codeHost + Number(offset) : -1;
   }
 

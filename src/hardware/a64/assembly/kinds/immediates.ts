@@ -208,6 +208,12 @@ const label = (unit: number, page = false): Kind => {
 export const immediateKinds: Readonly<Record<string, Kind>> = {
   u: unsigned,
   uhex: hexadecimal,
+  // ADDG and SUBG: in units of a tag granule.
+  uhex16: numeric(
+    (n) => `#${hex(n)}`,
+    (n) => n * 16,
+    (n) => n / 16,
+  ),
   hex: hexadecimal,
   nzcv: hexadecimal,
   bit: unsigned,
