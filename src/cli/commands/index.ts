@@ -2,6 +2,7 @@
 
 import type { CliCommand } from '../command.ts';
 import { pull } from './pull.ts';
+import { replay } from './replay.ts';
 import { run } from './run.ts';
 
-export const COMMANDS: readonly CliCommand[] = [run, pull];
+export const COMMANDS: readonly CliCommand[] = [run, pull, replay];
