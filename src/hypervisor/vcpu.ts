@@ -14,6 +14,9 @@ export type Engine = Pick<Interpreter, 'run'>;
 /** With the host's clock, how many instructions may pass before timers are looked at again. */
 const HOST_CLOCK_POLL = 100_000;
 
+/** DFSC of a synchronous external abort that is not on a table walk. */
+const EXTERNAL_ABORT = 0x10;
+
 const BUDGET: VcpuExit = { reason: 'budget' };
 const WFI: VcpuExit = { reason: 'wfi' };
 
@@ -25,6 +28,10 @@ export interface VcpuParts {
   readonly calls: CallDispatcher;
   /** The window of the in-kernel interrupt controller that holds an address, if any. */
   windowAt(ipa: Gpa): RegisterWindow | undefined;
+  /** A protected or guarded guest: no access without a syndrome is emulated. */
+  needsSyndrome(): boolean;
+  /** Set for a protected guest: the VMM no longer writes its registers once it has run. */
+  readonly hidesRegisters: boolean;
   /** The exit that stage 2 prepared when it stopped this vCPU. */
   stage2Exit(): VcpuExit;
 }
@@ -68,8 +75,10 @@ export class Vcpu {
     return this.waitOver();
   }
 
-  /** A register by name: pc, x0..x30, or a system register's architectural name. EINVAL for any other. */
+  /** A register by name: pc, x0..x30, or a system register's architectural name. EINVAL for any other; EPERM. */
   setRegister(name: string, value: bigint): void {
+    if (this.parts.hidesRegisters && this.instructions > 0)
+      throw new Errno('EPERM', `vCPU ${this.index} is a protected guest's, and has run`);
     const { state } = this.cpu;
     const general = /^x(\d+)$/.exec(name);
     if (name === 'pc') state.pc = value;
@@ -178,6 +187,10 @@ export class Vcpu {
   }
 
   private mmio(exit: CpuExit & { kind: 'mmio' }): VcpuExit | undefined {
+    if (!exit.syndrome.valid && this.parts.needsSyndrome()) {
+      this.cpu.injectDataAbort(EXTERNAL_ABORT, exit.address);
+      return undefined;
+    }
     // KVM_RUN fails where the instruction has no syndrome that fits an MMIO exit; only 16 bytes do not fit here.
     if (exit.size === 16) return { reason: 'error', errno: 'ENOSYS' };
     const window = this.parts.windowAt(exit.ipa);
@@ -191,12 +204,22 @@ export class Vcpu {
     return undefined;
   }
 
+  /** To the HVC or SMC that was just executed. */
+  private stepBack(): void {
+    const { state } = this.cpu;
+    state.pc = BigInt.asUintN(64, state.pc - 4n);
+  }
+
   private afterCall(outcome: CallOutcome): VcpuExit | undefined {
     switch (outcome.kind) {
       case 'handled':
         return undefined;
       case 'repeat':
-        this.cpu.state.pc = BigInt.asUintN(64, this.cpu.state.pc - 4n);
+        this.stepBack();
+        return 'exit' in outcome ? outcome.exit : undefined;
+      case 'abort':
+        this.stepBack();
+        this.cpu.injectDataAbort(EXTERNAL_ABORT, 0n);
         return undefined;
       case 'exit':
         if (outcome.reason === 'wfi') return this.wait(false, undefined);

@@ -13,9 +13,15 @@ import type { Disposable, HostOffset, Log } from '../lib/index.ts';
 import {
   archFunctions,
   CallDispatcher,
+  type FunctionTable,
+  type GuardCalls,
+  KVM_PTP,
   kvmVendorFunctions,
+  mmioGuardFunctions,
+  pkvmFunctions,
   psciFunctions,
   type RandomSource,
+  type SharedMemory,
   type StartResult,
   trngFunctions,
   type VcpuPower,
@@ -50,6 +56,8 @@ export interface VmOptions {
   /** Milliseconds, for counters of the engine's own work only. */
   readonly stopwatch?: () => number;
   readonly random?: RandomSource;
+  /** Nanoseconds since 1970, for the guest's PTP clock; without it there is none. */
+  readonly wallClock?: () => bigint;
   readonly log?: Log;
 }
 
@@ -99,8 +107,11 @@ export class Vm implements Disposable {
       archFunctions,
       psciFunctions(this.power()),
       trngFunctions(options.random ?? (() => false)),
-      kvmVendorFunctions(),
+      this.vendorFunctions(options.wallClock),
+      ...(this.memory.guest.isProtected ? [pkvmFunctions(this.sharedMemory())] : []),
+      ...(this.memory.extensions.mmioGuard ? [mmioGuardFunctions(this.guardCalls())] : []),
     ]);
+    for (const { base, size } of this.gic.windows) this.memory.mmioGuard.exempt(base, size);
     for (let index = 0; index < options.vcpus; index++) {
       vcpus.push(this.createVcpu(host, index, features, options.clock, calls));
     }
@@ -155,12 +166,51 @@ export class Vm implements Disposable {
       clock,
       calls,
       windowAt: (ipa) => gic.windows.find((window) => ipa >= window.base && ipa < window.base + window.size),
+      needsSyndrome: () => memory.guest.isProtected || memory.mmioGuard.isEnforced,
+      hidesRegisters: memory.guest.isProtected,
       stage2Exit: () => stage2Exit(stage2),
     });
   }
 
   private codeChanged(frame: HostOffset | 'all'): void {
     if (this.engine instanceof Jit) this.engine.codeChanged(frame);
+  }
+
+  private vendorFunctions(wallClock: VmOptions['wallClock']): FunctionTable {
+    if (!wallClock) return kvmVendorFunctions();
+    const counter = (): bigint => this.vcpus[0].cpu.timer.virtual.count();
+    const time = {
+      wallClock,
+      virtualCounter: counter,
+      physicalCounter: () => this.vcpus[0].cpu.timer.physical.count(),
+    };
+    return kvmVendorFunctions(time, this.memory.guest.isProtected ? [KVM_PTP] : []);
+  }
+
+  private sharedMemory(): SharedMemory {
+    const { memory } = this;
+    return {
+      share: (ipa, vcpu) => memory.shareWithHost(ipa, vcpu),
+      unshare: (ipa) => memory.unshareFromHost(ipa),
+    };
+  }
+
+  private guardCalls(): GuardCalls {
+    const { memory } = this;
+    const { mmioGuard } = memory;
+    return {
+      get isEnforced() {
+        return mmioGuard.isEnforced;
+      },
+      get isEnrolled() {
+        return mmioGuard.isEnrolled;
+      },
+      enroll: () => mmioGuard.enroll(),
+      map: (gfn, attribute) => memory.isFreeGfn(gfn) && mmioGuard.map(gfn, attribute),
+      unmap: (gfn) => mmioGuard.unmap(gfn),
+      attribute: (vcpu, index) =>
+        Number((this.vcpus[vcpu].cpu.readRegister('MAIR_EL1') >> BigInt(8 * index)) & 0xffn),
+    };
   }
 
   /** PSCI's view of the vCPUs. */

@@ -2,6 +2,8 @@
 // described. A table of functions is a list of rows; families (PSCI, TRNG, pKVM, RSI) are one file each and
 // know nothing of one another.
 
+import type { VcpuExit } from '../exits.ts';
+
 export type Conduit = 'hvc' | 'smc';
 
 /** The caller's X0 to X17. Values are unsigned 64-bit. */
@@ -22,6 +24,10 @@ export type CallOutcome =
   | { readonly kind: 'handled' }
   /** The vCPU goes on only after the PC stepped back by 4: what the call needs is being arranged. */
   | { readonly kind: 'repeat' }
+  /** The same, but the host could not arrange it: the vCPU leaves first. */
+  | { readonly kind: 'repeat'; readonly exit: VcpuExit }
+  /** The instruction itself takes a synchronous external abort, with FAR 0 and the PC stepped back by 4. */
+  | { readonly kind: 'abort' }
   | {
       readonly kind: 'exit';
       readonly reason: 'system-event';

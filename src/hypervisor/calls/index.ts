@@ -12,5 +12,7 @@ export {
 } from './call.ts';
 export { CallDispatcher, type FunctionTable } from './dispatcher.ts';
 export { KVM_PTP, kvmVendorFunctions, type TimeSource } from './kvm-vendor.ts';
+export { type GuardCalls, mmioGuardFunctions } from './mmio-guard.ts';
+export { pkvmFunctions, type SharedMemory, type SharingResult } from './pkvm.ts';
 export { psciFunctions, type StartResult, type VcpuPower } from './psci.ts';
 export { type RandomSource, trngFunctions } from './trng.ts';

@@ -13,6 +13,8 @@ export interface Extensions {
   /** MTE and dirty logging for protected VMs. */
   readonly protectedMte: boolean;
   readonly protectedDirtyLog: boolean;
+  /** MMIO guard: enforced for protected VMs, and for others that enrol. */
+  readonly mmioGuard: boolean;
   /** The VM's owner lets a debugger see private memory. */
   readonly debugPrivate: boolean;
 }
@@ -24,6 +26,7 @@ export const UPSTREAM: Extensions = {
   logForeignWrites: false,
   protectedMte: false,
   protectedDirtyLog: false,
+  mmioGuard: false,
   debugPrivate: false,
 };
 
@@ -35,5 +38,6 @@ export const EVERYTHING: Extensions = {
   logForeignWrites: true,
   protectedMte: true,
   protectedDirtyLog: true,
+  mmioGuard: true,
   debugPrivate: false,
 };

@@ -3,7 +3,6 @@ export { DirtyLog } from './dirty-log.ts';
 export { type ExplainedAccess, type Explanation, explain, formatExplanation } from './explain.ts';
 export { type ConversionPolicy, DomainPort, IommuDomain } from './iommu-domain.ts';
 export { type Custody, exportPage, importPage, type MigratedPage } from './migration.ts';
-export { MmioGuard, type SavedGuard } from './mmio-guard.ts';
 export { type FaultExit, MEMORY_FAULT_PRIVATE } from './outcome.ts';
 export { type VcpuAccess, VcpuPort } from './vcpu-port.ts';
 export { VcpuStage2 } from './vcpu-stage2.ts';

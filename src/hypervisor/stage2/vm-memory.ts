@@ -40,6 +40,7 @@ import {
   type TlbInvalidator,
   type Transition,
 } from '../ledger/index.ts';
+import { MmioGuard } from '../guard/index.ts';
 import { type CopyTags, copyTags } from '../mte/index.ts';
 import {
   type AddressSpace,
@@ -65,7 +66,6 @@ import {
 import { DirtyLog } from './dirty-log.ts';
 import { GpaPort } from './gpa-port.ts';
 import { Mapper } from './mapper.ts';
-import { MmioGuard } from './mmio-guard.ts';
 import type { FaultExit } from './outcome.ts';
 import { VcpuPort } from './vcpu-port.ts';
 import { VcpuStage2 } from './vcpu-stage2.ts';
@@ -92,6 +92,8 @@ export interface MemoryAttributes {
 /** What a sharing hypercall of a protected guest came to. */
 export type ShareResult =
   | { readonly kind: 'done' }
+  /** The host has put a page there first; the guest makes the call again. */
+  | { readonly kind: 'again' }
   /** The guest gets INVALID_PARAMETER (-3). */
   | { readonly kind: 'refused' }
   /** There is no memory at the address: the guest takes an external abort with FAR 0. */
@@ -132,6 +134,7 @@ export class VmMemory {
     this.extensions = options.extensions ?? UPSTREAM;
     this.guest = host.ledger.createGuest(isProtected);
     this.mapper = new Mapper(this.ledger, this.guest, space, this.dirtyLog);
+    if (isProtected && this.extensions.mmioGuard) this.mmioGuard.enforce();
     space.observers.add(this);
     this.ledger.auditors.add(this);
   }
@@ -564,6 +567,7 @@ export class VmMemory {
     if (this.guest.stateAt(gfn) === NOPAGE) {
       const miss = this.mapper.fault(gfn, ACCESS_WRITE, { kind: 'vcpu', vm: this.guest.handle, id: vcpu });
       if (miss) return miss.kind === 'exit' ? miss : { kind: 'abort' };
+      return { kind: 'again' };
     }
     return this.changeSharing(guestShareHost, gfn);
   }
@@ -590,6 +594,11 @@ export class VmMemory {
     if (ledger.refusal(transition, site)) return { kind: 'refused' };
     ledger.run(transition, site);
     return { kind: 'done' };
+  }
+
+  /** A guest-physical page at which no slot puts memory. */
+  isFreeGfn(gfn: number): boolean {
+    return gfn < 2 ** (this.ipaBits - 12) && this.mapper.slots.find(gfn) === undefined;
   }
 
   // -------------------------------------------------------------- ports

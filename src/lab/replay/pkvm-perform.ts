@@ -161,7 +161,9 @@ export class PkvmPerformer implements Player {
     if (reserved.some((word) => word !== '0')) return { x: [INVALID_PARAMETER, '0', '0', '0'] };
     if (id === MEMINFO) return { x: [toHex(PAGE_SIZE), '0', '0', '0'] };
     const ipa = Number(fromHex(x1));
-    return shared(id === MEM_SHARE ? memory.shareWithHost(ipa, 0) : memory.unshareFromHost(ipa));
+    if (id === MEM_UNSHARE) return shared(memory.unshareFromHost(ipa));
+    const first = memory.shareWithHost(ipa, 0);
+    return shared(first.kind === 'again' ? memory.shareWithHost(ipa, 0) : first);
   }
 
   // -------------------------------------------------------------- the host
@@ -244,6 +246,8 @@ function shared(outcome: ShareResult): Answer {
       return { x: ['0', '0', '0', '0'] };
     case 'refused':
       return { x: [INVALID_PARAMETER, '0', '0', '0'] };
+    case 'again':
+      throw new Error('a page that was just donated is missing');
     case 'abort':
       return { esr: SEA_AT_EL1, far: '0' };
     case 'exit':
