@@ -3,245 +3,29 @@
 // before a later write, a call in between) is worked out when the body is finished: a value is computed where it
 // is used if that is the same, and kept in a local otherwise. Dead values vanish.
 
+import type { Block, Item, Label } from './block.ts';
+import { Emission } from './emission.ts';
 import { fold, identity } from './fold.ts';
 import type { FunctionRef, ModuleWriter, Signature } from './module.ts';
 import { uleb } from './module.ts';
-import { type Opcode, opcode, TYPE_CODE, type Type } from './opcodes.ts';
+import { type Opcode, opcode, type Type } from './opcodes.ts';
+import { Epoch, type Operand, type Source, Value, Variable } from './value.ts';
 
-export type Operand = Value | number | bigint;
-
-/** Positions at which something that values may depend on (CPU state, guest memory, one variable) is changed. */
-class Epoch {
-  private readonly changes: number[] = [];
-  change(position: number): void {
-    this.changes.push(position);
-  }
-  changedBetween(from: number, to: number): boolean {
-    return this.changes.some((p) => p > from && p < to);
-  }
-}
-
-type Source =
-  | { readonly kind: 'op'; readonly op: Opcode; readonly immediate: readonly number[] }
-  | { readonly kind: 'const'; readonly value: bigint }
-  | { readonly kind: 'v128'; readonly bytes: Uint8Array }
-  | { readonly kind: 'param'; readonly index: number }
-  | { readonly kind: 'variable'; readonly variable: Variable }
-  | { readonly kind: 'call' };
-
-export class Value {
-  /** Filled in when the body is finished. */
-  uses = 0;
-  emitPosition = 0;
-  emitBlock: Block | undefined;
-  local: number | undefined;
-  readonly code: Code;
-  readonly type: Type;
-  readonly source: Source;
-  readonly args: readonly Value[];
-  readonly epochs: readonly Epoch[];
-  readonly position: number;
-  readonly block: Block;
-
-  constructor(code: Code, type: Type, source: Source, args: readonly Value[], epochs: readonly Epoch[]) {
-    this.code = code;
-    this.type = type;
-    this.source = source;
-    this.args = args;
-    this.epochs = epochs;
-    this.position = code.nextPosition();
-    this.block = code.block;
-  }
-
-  /** The constant this value is known to be (unsigned), or undefined. */
-  get constant(): bigint | undefined {
-    return this.source.kind === 'const' ? this.source.value : undefined;
-  }
-
-  /** Any WebAssembly instruction whose first operand this is, by its full name. */
-  op(name: string, ...rest: Operand[]): Value {
-    return this.code.op(name, this, ...rest);
-  }
-
-  private int(name: string, other?: Operand): Value {
-    return other === undefined ? this.op(`${this.type}.${name}`) : this.op(`${this.type}.${name}`, other);
-  }
-  add(o: Operand): Value {
-    return this.int('add', o);
-  }
-  sub(o: Operand): Value {
-    return this.int('sub', o);
-  }
-  mul(o: Operand): Value {
-    return this.int('mul', o);
-  }
-  and(o: Operand): Value {
-    return this.int('and', o);
-  }
-  or(o: Operand): Value {
-    return this.int('or', o);
-  }
-  xor(o: Operand): Value {
-    return this.int('xor', o);
-  }
-  shl(o: Operand): Value {
-    return this.int('shl', o);
-  }
-  shrU(o: Operand): Value {
-    return this.int('shr_u', o);
-  }
-  shrS(o: Operand): Value {
-    return this.int('shr_s', o);
-  }
-  rotr(o: Operand): Value {
-    return this.int('rotr', o);
-  }
-  rotl(o: Operand): Value {
-    return this.int('rotl', o);
-  }
-  divS(o: Operand): Value {
-    return this.int('div_s', o);
-  }
-  divU(o: Operand): Value {
-    return this.int('div_u', o);
-  }
-  eq(o: Operand): Value {
-    return this.int('eq', o);
-  }
-  ne(o: Operand): Value {
-    return this.int('ne', o);
-  }
-  ltS(o: Operand): Value {
-    return this.int('lt_s', o);
-  }
-  ltU(o: Operand): Value {
-    return this.int('lt_u', o);
-  }
-  gtS(o: Operand): Value {
-    return this.int('gt_s', o);
-  }
-  gtU(o: Operand): Value {
-    return this.int('gt_u', o);
-  }
-  leS(o: Operand): Value {
-    return this.int('le_s', o);
-  }
-  leU(o: Operand): Value {
-    return this.int('le_u', o);
-  }
-  geS(o: Operand): Value {
-    return this.int('ge_s', o);
-  }
-  geU(o: Operand): Value {
-    return this.int('ge_u', o);
-  }
-  eqz(): Value {
-    return this.int('eqz');
-  }
-  clz(): Value {
-    return this.int('clz');
-  }
-  ctz(): Value {
-    return this.int('ctz');
-  }
-  popcnt(): Value {
-    return this.int('popcnt');
-  }
-  /** Bitwise not. */
-  not(): Value {
-    return this.xor(-1);
-  }
-  neg(): Value {
-    return this.code.constant(this.type, 0).sub(this);
-  }
-  /** Low 32 bits of an i64; an i32 stays. */
-  wrap(): Value {
-    return this.type === 'i32' ? this : this.op('i32.wrap_i64');
-  }
-  /** Zero-extended to i64; an i64 stays. */
-  zext(): Value {
-    return this.type === 'i64' ? this : this.op('i64.extend_i32_u');
-  }
-  /** Sign-extended to i64; an i64 stays. */
-  sext(): Value {
-    return this.type === 'i64' ? this : this.op('i64.extend_i32_s');
-  }
-  /** The low `bits` (8, 16, 32) of this value, sign-extended within its type. */
-  signExtend(bits: number): Value {
-    return bits === 64 || (bits === 32 && this.type === 'i32') ? this : this.int(`extend${bits}_s`);
-  }
-}
-
-/** A local that may be assigned more than once. */
-export class Variable {
-  local: number | undefined;
-  readonly epoch = new Epoch();
-  readonly code: Code;
-  readonly type: Type;
-
-  constructor(code: Code, type: Type) {
-    this.code = code;
-    this.type = type;
-  }
-
-  get(): Value {
-    return this.code.record(
-      new Value(this.code, this.type, { kind: 'variable', variable: this }, [], [this.epoch]),
-    );
-  }
-
-  set(value: Operand): void {
-    this.code.assign(this, value);
-  }
-}
-
-export interface Block {
-  readonly parent: Block | undefined;
-  /** The innermost loop, so that nothing is moved into one that was computed outside. */
-  loop: Block | undefined;
-  readonly items: Item[];
-}
-
-/** A branch target: the end of a block, or the start of a loop. */
-export interface Label {
-  readonly body: Block;
-}
-
-type Item = { readonly position: number } & (
-  | { readonly kind: 'value'; readonly value: Value }
-  | {
-      readonly kind: 'effect';
-      readonly op: Opcode;
-      readonly immediate: readonly number[];
-      readonly args: readonly Value[];
-    }
-  | { readonly kind: 'set'; readonly variable: Variable; readonly value: Value }
-  | { readonly kind: 'if'; readonly condition: Value; readonly taken: Block; readonly otherwise: Block }
-  | { readonly kind: 'block' | 'loop'; readonly body: Block }
-  | { readonly kind: 'branch'; readonly label: Label; readonly condition: Value | undefined }
-  | {
-      readonly kind: 'switch';
-      readonly index: Value;
-      readonly labels: readonly Label[];
-      readonly fallback: Label;
-    }
-  | {
-      readonly kind: 'call';
-      readonly target: FunctionRef;
-      readonly args: readonly Value[];
-      readonly result: Value | undefined;
-    }
-  | { readonly kind: 'return'; readonly args: readonly Value[] }
-  | { readonly kind: 'tailCall'; readonly target: FunctionRef; readonly args: readonly Value[] }
-  | {
-      readonly kind: 'tailCallIndirect';
-      readonly signature: Signature;
-      readonly index: Value;
-      readonly args: readonly Value[];
-    }
+const COMMUTATIVE = new Set(
+  ['add', 'mul', 'and', 'or', 'xor'].flatMap((name) => [`i32.${name}`, `i64.${name}`]),
 );
+const NONE: readonly never[] = [];
+const pureSources = new Map<Opcode, Source>();
 
-type NewItem = Item extends infer I ? (I extends Item ? Omit<I, 'position'> : never) : never;
+/** The source of a value that is nothing but an instruction's result; one object an opcode. */
+function pure(op: Opcode): Source {
+  let source = pureSources.get(op);
+  if (!source) {
+    source = { kind: 'op', op, immediate: NONE };
+    pureSources.set(op, source);
+  }
+  return source;
+}
 
 export class Code {
   readonly module: ModuleWriter;
@@ -267,8 +51,8 @@ export class Code {
     return value;
   }
 
-  private effect(item: NewItem): void {
-    this.block.items.push({ ...item, position: this.nextPosition() } as Item);
+  private effect(item: Item): void {
+    this.block.items.push(item);
   }
 
   param(index: number): Value {
@@ -323,30 +107,54 @@ export class Code {
   op(name: string, ...args: Operand[]): Value {
     const op = opcode(name);
     const values = this.operands(op, args);
+    const [a, b] = values;
+    if (a && values.length === 1) return this.unary(op, a);
+    if (a && b && values.length === 2) return this.binary(op, a, b);
+    return this.record(new Value(this, op.result as Type, pure(op), values, NONE));
+  }
+
+  /** An instruction of one operand. */
+  unary(op: Opcode, a: Value): Value {
+    if (a.type !== op.params[0]) throw new Error(`${op.name}: operand is ${a.type}`);
     return (
-      this.simplify(op, values) ??
-      this.record(new Value(this, op.result as Type, { kind: 'op', op, immediate: [] }, values, []))
+      this.simplify(op, a, undefined) ?? this.record(new Value(this, op.result as Type, pure(op), [a], NONE))
     );
   }
 
-  private simplify(op: Opcode, values: readonly Value[]): Value | undefined {
-    const [a, b] = values as [Value, Value | undefined];
-    if (op.result !== 'i32' && op.result !== 'i64') return undefined;
-    const constants = values.map((v) => v.constant);
-    if (constants.every((n) => n !== undefined)) {
-      const n = fold(op.name, a.type, op.result, constants as bigint[]);
-      return n === undefined ? undefined : this.constant(op.result, n);
+  /** An instruction of two operands. */
+  binary(op: Opcode, a: Value, other: Operand): Value {
+    const b = this.operand(other, op.params[1] as Type);
+    if (a.type !== op.params[0] || b.type !== op.params[1])
+      throw new Error(`${op.name} of ${a.type} and ${b.type}`);
+    return this.simplify(op, a, b) ?? this.record(new Value(this, op.result as Type, pure(op), [a, b], NONE));
+  }
+
+  /** A shorter way to the same integer value, where there is one. */
+  private simplify(op: Opcode, a: Value, b: Value | undefined): Value | undefined {
+    const result = op.result;
+    if (result !== 'i32' && result !== 'i64') return undefined;
+    const [m, n] = [a.constant, b?.constant];
+    if (m !== undefined && (b === undefined || n !== undefined)) {
+      const value = fold(op.name, a.type, result, n === undefined ? [m] : [m, n]);
+      return value === undefined ? undefined : this.constant(result, value);
     }
-    const bits = op.result === 'i64' ? 64 : 32;
-    const commutes = /\.(add|mul|and|or|xor)$/.test(op.name);
-    const [x, k] = commutes && a.constant !== undefined ? [b as Value, a.constant] : [a, b?.constant];
-    if (k !== undefined && a.type === op.result) {
-      const kept = identity(op.name, bits, k);
-      if (kept === 'x') return x;
-      if (kept === 'zero') return this.constant(op.result, 0);
+    if (b !== undefined && (m !== undefined || n !== undefined)) {
+      const swap = m !== undefined && COMMUTATIVE.has(op.name);
+      const [x, k] = swap ? [b, m] : [a, n];
+      if (k !== undefined && x.type === result) {
+        const kept = identity(op.name, result === 'i64' ? 64 : 32, k);
+        if (kept === 'x') return x;
+        if (kept === 'zero') return this.constant(result, 0);
+      }
+      return undefined;
     }
-    if (op.name === 'i32.wrap_i64' && a.source.kind === 'op' && a.source.op.name.startsWith('i64.extend_i32'))
+    if (
+      op.name === 'i32.wrap_i64' &&
+      a.source.kind === 'op' &&
+      a.source.op.name.startsWith('i64.extend_i32')
+    ) {
       return a.args[0];
+    }
     return undefined;
   }
 
@@ -394,14 +202,14 @@ export class Code {
     const op = opcode(name);
     const args = this.operands(op, [base, value]);
     (to === 'state' ? this.stateEpoch : this.guestEpoch).change(this.position);
-    this.effect({ kind: 'effect', op, immediate: Code.memarg(offset), args });
+    this.effect({ position: this.nextPosition(), kind: 'effect', op, immediate: Code.memarg(offset), args });
   }
 
   assign(variable: Variable, value: Operand): void {
     const v = this.operand(value, variable.type);
     if (v.type !== variable.type) throw new Error(`variable of ${variable.type} set to ${v.type}`);
     variable.epoch.change(this.position);
-    this.effect({ kind: 'set', variable, value: v });
+    this.effect({ position: this.nextPosition(), kind: 'set', variable, value: v });
   }
 
   private nested(loop: boolean, fill: (label: Label) => void): Block {
@@ -438,28 +246,28 @@ export class Code {
     }
     const a = this.nested(false, then);
     const b = this.nested(false, otherwise);
-    this.effect({ kind: 'if', condition, taken: a, otherwise: b });
+    this.effect({ position: this.nextPosition(), kind: 'if', condition, taken: a, otherwise: b });
   }
 
   /** A block that `branch(label)` leaves. */
   scope(fill: (label: Label) => void): void {
     const body = this.nested(false, fill);
-    this.effect({ kind: 'block', body });
+    this.effect({ position: this.nextPosition(), kind: 'block', body });
   }
 
   /** A loop that `branch(label)` repeats. */
   loop(fill: (label: Label) => void): void {
     const body = this.nested(true, fill);
-    this.effect({ kind: 'loop', body });
+    this.effect({ position: this.nextPosition(), kind: 'loop', body });
   }
 
   branch(label: Label, condition?: Value): void {
-    this.effect({ kind: 'branch', label, condition });
+    this.effect({ position: this.nextPosition(), kind: 'branch', label, condition });
   }
 
   /** Branches to labels[index], or to fallback beyond them. */
   switch(index: Value, labels: readonly Label[], fallback: Label): void {
-    this.effect({ kind: 'switch', index, labels, fallback });
+    this.effect({ position: this.nextPosition(), kind: 'switch', index, labels, fallback });
   }
 
   /** Calls; the result is undefined for a function without one. State and guest memory may change. */
@@ -469,24 +277,36 @@ export class Code {
     this.guestEpoch.change(this.position);
     const [type] = target.signature.results;
     const result = type && new Value(this, type, { kind: 'call' }, [], []);
-    this.effect({ kind: 'call', target, args: values, result });
+    this.effect({ position: this.nextPosition(), kind: 'call', target, args: values, result });
     return result;
   }
 
   return(...args: Operand[]): void {
     this.effect({
+      position: this.nextPosition(),
       kind: 'return',
       args: args.map((a, k) => this.operand(a, this.signature.results[k] as Type)),
     });
   }
 
   tailCall(target: FunctionRef, ...args: Operand[]): void {
-    this.effect({ kind: 'tailCall', target, args: this.arguments(target.signature, args) });
+    this.effect({
+      position: this.nextPosition(),
+      kind: 'tailCall',
+      target,
+      args: this.arguments(target.signature, args),
+    });
   }
 
   /** Tail call of table element `index`. */
   tailCallIndirect(signature: Signature, index: Value, ...args: Operand[]): void {
-    this.effect({ kind: 'tailCallIndirect', signature, index, args: this.arguments(signature, args) });
+    this.effect({
+      position: this.nextPosition(),
+      kind: 'tailCallIndirect',
+      signature,
+      index,
+      args: this.arguments(signature, args),
+    });
   }
 
   private arguments(signature: Signature, args: readonly Operand[]): Value[] {
@@ -501,226 +321,5 @@ export class Code {
   /** The finished body, ready for ModuleWriter.define. */
   finish(): Uint8Array {
     return new Emission(this).bytes();
-  }
-}
-
-/** One pass back over the body to learn what is used and where, one forward to write it. */
-class Emission {
-  private readonly code: Code;
-  private readonly out: number[] = [];
-  private readonly locals: Type[] = [];
-  private readonly labels: (Block | undefined)[] = [];
-
-  constructor(code: Code) {
-    this.code = code;
-    this.survey(code.block);
-  }
-
-  private newLocal(type: Type): number {
-    return this.code.signature.params.length + this.locals.push(type) - 1;
-  }
-
-  private use(value: Value, position: number, block: Block): void {
-    value.uses++;
-    value.emitPosition = position;
-    value.emitBlock = block;
-  }
-
-  private survey(block: Block): void {
-    for (let k = block.items.length - 1; k >= 0; k--) {
-      const item = block.items[k] as Item;
-      const use = (v: Value): void => this.use(v, item.position, block);
-      switch (item.kind) {
-        case 'value':
-          this.place(item.value);
-          break;
-        case 'if':
-          this.survey(item.otherwise);
-          this.survey(item.taken);
-          use(item.condition);
-          break;
-        case 'block':
-        case 'loop':
-          this.survey(item.body);
-          break;
-        case 'set':
-          use(item.value);
-          break;
-        case 'branch':
-          if (item.condition) use(item.condition);
-          break;
-        case 'switch':
-          use(item.index);
-          break;
-        case 'call':
-          if (item.result && item.result.uses > 0) item.result.local = this.newLocal(item.result.type);
-          item.args.forEach(use);
-          break;
-        case 'tailCallIndirect':
-          use(item.index);
-          item.args.forEach(use);
-          break;
-        default:
-          item.args.forEach(use);
-      }
-    }
-  }
-
-  /** Decides whether a value is computed where it is used or kept in a local from where it was written. */
-  private place(value: Value): void {
-    if (value.uses === 0) return;
-    const moved = value.emitBlock as Block;
-    const keep =
-      value.uses > 1 ||
-      moved.loop !== value.block.loop ||
-      value.epochs.some((epoch) => epoch.changedBetween(value.position, value.emitPosition));
-    if (keep) value.local = this.newLocal(value.type);
-    const position = keep ? value.position : value.emitPosition;
-    for (const arg of value.args) this.use(arg, position, keep ? value.block : moved);
-  }
-
-  private byte(...bytes: readonly number[]): void {
-    for (const b of bytes) this.out.push(b);
-  }
-
-  private sleb(n: bigint): void {
-    let rest = n;
-    for (;;) {
-      const low = Number(rest & 0x7fn);
-      rest >>= 7n;
-      if ((rest === 0n && (low & 0x40) === 0) || (rest === -1n && (low & 0x40) !== 0)) {
-        this.out.push(low);
-        return;
-      }
-      this.out.push(low | 0x80);
-    }
-  }
-
-  private index(opcodeByte: number, n: number): void {
-    this.out.push(opcodeByte);
-    uleb(this.out, n);
-  }
-
-  private value(value: Value): void {
-    if (value.local !== undefined) this.index(0x20, value.local);
-    else this.compute(value);
-  }
-
-  private compute(value: Value): void {
-    const { source } = value;
-    switch (source.kind) {
-      case 'const':
-        this.byte(value.type === 'i64' ? 0x42 : 0x41);
-        this.sleb(BigInt.asIntN(value.type === 'i64' ? 64 : 32, source.value));
-        break;
-      case 'v128':
-        this.byte(0xfd, 0x0c, ...source.bytes);
-        break;
-      case 'param':
-        this.index(0x20, source.index);
-        break;
-      case 'variable':
-        source.variable.local ??= this.newLocal(value.type);
-        this.index(0x20, source.variable.local);
-        break;
-      case 'op':
-        for (const arg of value.args) this.value(arg);
-        this.byte(...source.op.bytes, ...source.immediate);
-        break;
-      case 'call':
-        throw new Error('result of a call used before the call');
-    }
-  }
-
-  private depth(label: Label): number {
-    const at = this.labels.lastIndexOf(label.body);
-    if (at < 0) throw new Error('branch out of a block that does not enclose it');
-    return this.labels.length - 1 - at;
-  }
-
-  private body(block: Block): void {
-    for (const item of block.items) this.item(item);
-  }
-
-  private item(item: Item): void {
-    switch (item.kind) {
-      case 'value':
-        if (item.value.uses > 0 && item.value.local !== undefined) {
-          this.compute(item.value);
-          this.index(0x21, item.value.local);
-        }
-        break;
-      case 'effect':
-        for (const arg of item.args) this.value(arg);
-        this.byte(...item.op.bytes, ...item.immediate);
-        break;
-      case 'set':
-        this.value(item.value);
-        item.variable.local ??= this.newLocal(item.variable.type);
-        this.index(0x21, item.variable.local);
-        break;
-      case 'if':
-        this.value(item.condition);
-        this.byte(0x04, 0x40);
-        this.labels.push(item.taken);
-        this.body(item.taken);
-        if (item.otherwise.items.length > 0) {
-          this.byte(0x05);
-          this.labels[this.labels.length - 1] = item.otherwise;
-          this.body(item.otherwise);
-        }
-        this.labels.pop();
-        this.byte(0x0b);
-        break;
-      case 'block':
-      case 'loop':
-        this.byte(item.kind === 'block' ? 0x02 : 0x03, 0x40);
-        this.labels.push(item.body);
-        this.body(item.body);
-        this.labels.pop();
-        this.byte(0x0b);
-        break;
-      case 'branch':
-        if (item.condition) this.value(item.condition);
-        this.index(item.condition ? 0x0d : 0x0c, this.depth(item.label));
-        break;
-      case 'switch':
-        this.value(item.index);
-        this.index(0x0e, item.labels.length);
-        for (const label of item.labels) uleb(this.out, this.depth(label));
-        uleb(this.out, this.depth(item.fallback));
-        break;
-      case 'call':
-        for (const arg of item.args) this.value(arg);
-        this.index(0x10, item.target.index);
-        if (item.result?.local !== undefined) this.index(0x21, item.result.local);
-        else if (item.result) this.byte(0x1a);
-        break;
-      case 'return':
-        for (const arg of item.args) this.value(arg);
-        this.byte(0x0f);
-        break;
-      case 'tailCall':
-        for (const arg of item.args) this.value(arg);
-        this.index(0x12, item.target.index);
-        break;
-      case 'tailCallIndirect':
-        for (const arg of item.args) this.value(arg);
-        this.value(item.index);
-        this.index(0x13, this.code.module.type(item.signature));
-        this.byte(0x00);
-        break;
-    }
-  }
-
-  bytes(): Uint8Array {
-    this.body(this.code.block);
-    // Control never falls off the end of a body built here without a result; say so to the validator.
-    if (this.code.signature.results.length > 0) this.byte(0x00);
-    this.byte(0x0b);
-    const head: number[] = [];
-    uleb(head, this.locals.length);
-    for (const type of this.locals) head.push(1, TYPE_CODE[type]);
-    return Uint8Array.from([...head, ...this.out]);
   }
 }

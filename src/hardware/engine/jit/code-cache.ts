@@ -7,10 +7,10 @@ import type { PhysicalMemory } from '../../memory/index.ts';
 export const CACHE_ENTRIES = 1 << 16;
 export const CACHE_ENTRY_BYTES = 8;
 
-/** Arrivals before a region is compiled: compiling costs as much as interpreting it some hundred times. */
-export const HOT = 300;
+/** Arrivals before a region is compiled: compiling costs as much as interpreting it some two thousand times. */
+export const HOT = 2000;
 /** Arrivals at code that waits in the queue before it is compiled whatever else waits. */
-export const URGENT = 2000;
+export const URGENT = 4000;
 /** Counts as good as never: what starts here cannot be compiled. */
 export const NEVER = -0x8000_0000;
 

@@ -1,0 +1,249 @@
+// From statements and values to bytes: decides what is computed where it is used and what is kept in a local.
+
+import type { Block, Item, Label } from './block.ts';
+import type { Code } from './code.ts';
+import { uleb } from './module.ts';
+import { TYPE_CODE, type Type } from './opcodes.ts';
+import type { Value } from './value.ts';
+
+/** One pass back over the body to learn what is used and where, one forward to write it. */
+export class Emission {
+  private readonly code: Code;
+  private readonly out: number[] = [];
+  private readonly locals: Type[] = [];
+  private readonly labels: (Block | undefined)[] = [];
+
+  constructor(code: Code) {
+    this.code = code;
+    this.survey(code.block);
+  }
+
+  private newLocal(type: Type): number {
+    return this.code.signature.params.length + this.locals.push(type) - 1;
+  }
+
+  private use(value: Value, position: number, block: Block): void {
+    value.uses++;
+    value.emitPosition = position;
+    value.emitBlock = block;
+  }
+
+  private survey(block: Block): void {
+    for (let k = block.items.length - 1; k >= 0; k--) {
+      const item = block.items[k] as Item;
+      const use = (v: Value): void => this.use(v, item.position, block);
+      switch (item.kind) {
+        case 'value':
+          this.place(item.value);
+          break;
+        case 'if':
+          this.survey(item.otherwise);
+          this.survey(item.taken);
+          use(item.condition);
+          break;
+        case 'block':
+        case 'loop':
+          this.survey(item.body);
+          break;
+        case 'set':
+          use(item.value);
+          break;
+        case 'branch':
+          if (item.condition) use(item.condition);
+          break;
+        case 'switch':
+          use(item.index);
+          break;
+        case 'call':
+          if (item.result && item.result.uses > 0) item.result.local = this.newLocal(item.result.type);
+          item.args.forEach(use);
+          break;
+        case 'tailCallIndirect':
+          use(item.index);
+          item.args.forEach(use);
+          break;
+        default:
+          item.args.forEach(use);
+      }
+    }
+  }
+
+  /** Decides whether a value is computed where it is used or kept in a local from where it was written. */
+  private place(value: Value): void {
+    if (value.uses === 0) return;
+    const moved = value.emitBlock as Block;
+    const keep =
+      value.uses > 1 ||
+      moved.loop !== value.block.loop ||
+      value.epochs.some((epoch) => epoch.changedBetween(value.position, value.emitPosition));
+    if (keep) value.local = this.newLocal(value.type);
+    const position = keep ? value.position : value.emitPosition;
+    for (const arg of value.args) this.use(arg, position, keep ? value.block : moved);
+  }
+
+  private byte(...bytes: readonly number[]): void {
+    for (const b of bytes) this.out.push(b);
+  }
+
+  private bytesOf(bytes: readonly number[]): void {
+    for (let k = 0; k < bytes.length; k++) this.out.push(bytes[k] as number);
+  }
+
+  private sleb(n: bigint): void {
+    if (n >= -0x8000_0000n && n < 0x8000_0000n) {
+      this.smallSleb(Number(n));
+      return;
+    }
+    let rest = n;
+    for (;;) {
+      const low = Number(rest & 0x7fn);
+      rest >>= 7n;
+      if ((rest === 0n && (low & 0x40) === 0) || (rest === -1n && (low & 0x40) !== 0)) {
+        this.out.push(low);
+        return;
+      }
+      this.out.push(low | 0x80);
+    }
+  }
+
+  private smallSleb(n: number): void {
+    let rest = n;
+    for (;;) {
+      const low = rest & 0x7f;
+      rest >>= 7;
+      const done = (rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0);
+      this.out.push(done ? low : low | 0x80);
+      if (done) return;
+    }
+  }
+
+  private index(opcodeByte: number, n: number): void {
+    this.out.push(opcodeByte);
+    uleb(this.out, n);
+  }
+
+  private value(value: Value): void {
+    if (value.local !== undefined) this.index(0x20, value.local);
+    else this.compute(value);
+  }
+
+  private compute(value: Value): void {
+    const { source } = value;
+    switch (source.kind) {
+      case 'const':
+        this.byte(value.type === 'i64' ? 0x42 : 0x41);
+        this.sleb(BigInt.asIntN(value.type === 'i64' ? 64 : 32, source.value));
+        break;
+      case 'v128':
+        this.byte(0xfd, 0x0c, ...source.bytes);
+        break;
+      case 'param':
+        this.index(0x20, source.index);
+        break;
+      case 'variable':
+        source.variable.local ??= this.newLocal(value.type);
+        this.index(0x20, source.variable.local);
+        break;
+      case 'op':
+        for (const arg of value.args) this.value(arg);
+        this.bytesOf(source.op.bytes);
+        this.bytesOf(source.immediate);
+        break;
+      case 'call':
+        throw new Error('result of a call used before the call');
+    }
+  }
+
+  private depth(label: Label): number {
+    const at = this.labels.lastIndexOf(label.body);
+    if (at < 0) throw new Error('branch out of a block that does not enclose it');
+    return this.labels.length - 1 - at;
+  }
+
+  private body(block: Block): void {
+    for (const item of block.items) this.item(item);
+  }
+
+  private item(item: Item): void {
+    switch (item.kind) {
+      case 'value':
+        if (item.value.uses > 0 && item.value.local !== undefined) {
+          this.compute(item.value);
+          this.index(0x21, item.value.local);
+        }
+        break;
+      case 'effect':
+        for (const arg of item.args) this.value(arg);
+        this.bytesOf(item.op.bytes);
+        this.bytesOf(item.immediate);
+        break;
+      case 'set':
+        this.value(item.value);
+        item.variable.local ??= this.newLocal(item.variable.type);
+        this.index(0x21, item.variable.local);
+        break;
+      case 'if':
+        this.value(item.condition);
+        this.byte(0x04, 0x40);
+        this.labels.push(item.taken);
+        this.body(item.taken);
+        if (item.otherwise.items.length > 0) {
+          this.byte(0x05);
+          this.labels[this.labels.length - 1] = item.otherwise;
+          this.body(item.otherwise);
+        }
+        this.labels.pop();
+        this.byte(0x0b);
+        break;
+      case 'block':
+      case 'loop':
+        this.byte(item.kind === 'block' ? 0x02 : 0x03, 0x40);
+        this.labels.push(item.body);
+        this.body(item.body);
+        this.labels.pop();
+        this.byte(0x0b);
+        break;
+      case 'branch':
+        if (item.condition) this.value(item.condition);
+        this.index(item.condition ? 0x0d : 0x0c, this.depth(item.label));
+        break;
+      case 'switch':
+        this.value(item.index);
+        this.index(0x0e, item.labels.length);
+        for (const label of item.labels) uleb(this.out, this.depth(label));
+        uleb(this.out, this.depth(item.fallback));
+        break;
+      case 'call':
+        for (const arg of item.args) this.value(arg);
+        this.index(0x10, item.target.index);
+        if (item.result?.local !== undefined) this.index(0x21, item.result.local);
+        else if (item.result) this.byte(0x1a);
+        break;
+      case 'return':
+        for (const arg of item.args) this.value(arg);
+        this.byte(0x0f);
+        break;
+      case 'tailCall':
+        for (const arg of item.args) this.value(arg);
+        this.index(0x12, item.target.index);
+        break;
+      case 'tailCallIndirect':
+        for (const arg of item.args) this.value(arg);
+        this.value(item.index);
+        this.index(0x13, this.code.module.type(item.signature));
+        this.byte(0x00);
+        break;
+    }
+  }
+
+  bytes(): Uint8Array {
+    this.body(this.code.block);
+    // Control never falls off the end of a body built here without a result; say so to the validator.
+    if (this.code.signature.results.length > 0) this.byte(0x00);
+    this.byte(0x0b);
+    const head: number[] = [];
+    uleb(head, this.locals.length);
+    for (const type of this.locals) head.push(1, TYPE_CODE[type]);
+    return Uint8Array.from([...head, ...this.out]);
+  }
+}
