@@ -15,8 +15,8 @@ export interface MemoryOptions {
   readonly unprivileged?: boolean;
   /** Must be naturally aligned whatever SCTLR.A says (exclusives, and ordered accesses across 16 bytes). */
   readonly aligned?: boolean;
-  /** No MTE tag check (SP-relative by immediate; tag instructions). */
-  readonly unchecked?: boolean;
+  /** No MTE tag check: PC-relative, and SP-relative by immediate, which may be known at run time only (i32 0 or 1). */
+  readonly unchecked?: boolean | Value;
   /** Reported as an atomic read-modify-write. */
   readonly atomic?: boolean;
   /** For the syndrome of single-register accesses without write-back: the register field, width and extension. */
@@ -26,6 +26,15 @@ export interface MemoryOptions {
     readonly signed: boolean;
     readonly acquire?: boolean;
   };
+}
+
+/** What reach() looks for. */
+export interface ReachOptions {
+  readonly write: boolean;
+  /** Alignment that the address must have. */
+  readonly align: number;
+  /** The access is to allocation tags, which must be accessible; it is not checked itself. */
+  readonly tags: boolean;
 }
 
 /** Names of the u32 words of STATE that semantics may use directly. */
@@ -95,6 +104,17 @@ export abstract class Insn {
   ): void;
   /** Host offset (i32) of writable memory at an address, for read-modify-writes; faults as they do. */
   abstract writable(address: Value, bytes: 1 | 2 | 4 | 8 | 16, options?: MemoryOptions): Value;
+  /**
+   * Host offset (i32) of memory that such an access reaches without any help, or 0 where a slow path must look.
+   * It never faults.
+   */
+  abstract reach(address: Value, bytes: number, options: ReachOptions): Value;
+  /** Where the allocation tag (a byte) of the granule at a host offset is, i32. */
+  abstract tagOffset(host: Value): Value;
+  /** Tags at an address by way of the CPU, i64: one of a granule (16), or 16 tags of 256 aligned bytes. */
+  abstract loadTags(address: Value, bytes: 16 | 256): Value;
+  /** Sets tags by way of the CPU: to one of 16, 32 or 64 bytes, or to 16 of 256 bytes. `zero` clears the data too. */
+  abstract storeTags(address: Value, bytes: 16 | 32 | 64 | 256, tags: Value, zero: boolean): void;
   /** Takes an exception (cpu/services.ts, EXCEPTION) with a 16-bit immediate; ends the instruction. */
   abstract exception(kind: number, imm: Value): void;
   /** The same where `condition` (i32) holds. */

@@ -8,6 +8,7 @@ import { dataProcessingImmediate } from './groups/data-processing-immediate.ts';
 import { dataProcessingRegister } from './groups/data-processing-register.ts';
 import { fpBuiltHelpers, fpHostHelpers, scalarFloatingPoint } from './groups/fp/index.ts';
 import { loadsAndStores } from './groups/loads-stores.ts';
+import { memoryTagging, tagHelpers } from './groups/memory-tagging.ts';
 import { plainRegisterAccess } from './groups/plain-registers.ts';
 import { pauthHelpers, pointerAuthentication } from './groups/pointer-authentication.ts';
 import { advancedSimd, simdBuiltHelpers, simdHostHelpers } from './groups/simd/index.ts';
@@ -23,6 +24,7 @@ export const allRows: readonly Row[] = [
   ...atomics,
   ...dataProcessingRegister,
   ...pointerAuthentication,
+  ...memoryTagging,
   ...scalarFloatingPoint,
   ...advancedSimd,
   ...cryptography,
@@ -38,6 +40,7 @@ export function instructionTable(absent: ReadonlySet<Feature> = new Set()): read
 export const builtHelpers: Helpers<BuiltHelper> = {
   ...baseBuiltHelpers,
   ...pauthHelpers,
+  ...tagHelpers,
   ...fpBuiltHelpers,
   ...simdBuiltHelpers,
   ...cryptoBuiltHelpers,

@@ -4,7 +4,7 @@
 import { gpa, type HostOffset, hostOffset } from '../../../lib/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import type { CpuFeatures } from '../features.ts';
-import { TLB_EL0, TLB_EL1_PAN, TLB_INFO_CHECKED, TLB_INFO_TAGS } from '../layout.ts';
+import { TLB_EL0, TLB_EL1_PAN, TLB_INFO_CHECKED, TLB_INFO_MATCH_SHIFT, TLB_INFO_TAGS } from '../layout.ts';
 import {
   ACCESS_EXECUTE,
   ACCESS_READ,

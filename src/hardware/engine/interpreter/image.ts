@@ -38,16 +38,19 @@ export function conditionHolds(cond: number, nzcv: number): boolean {
   return (cond & 1) === 1 && cond !== 15 ? !base : base;
 }
 
-/** Where the tables are, from `base` on: 256 condition bytes, the decoder's root, its switches. */
+/** Where the tables are, from `base` on: 256 condition bytes, the tags' place, the decoder's root, its switches. */
 class TableLayout {
   readonly conditions: number;
+  /** u32: PhysicalMemory.tagBias, which the memory's size decides. */
+  readonly tagBias: number;
   readonly root: number;
   readonly switches: readonly number[];
   readonly bytes: number;
 
   constructor(decoder: Decoder, base: number) {
     this.conditions = base;
-    this.root = base + 256;
+    this.tagBias = base + 256;
+    this.root = base + 260;
     let next = this.root + decoder.root.length * 2;
     this.switches = decoder.switches.map((s) => {
       const at = next;
@@ -65,6 +68,8 @@ export interface InterpreterImage {
   readonly tables: Uint8Array;
   /** Offset of the table that tells whether a condition holds. */
   readonly conditionTable: number;
+  /** Offset of the word that holds the memory's tagBias. */
+  readonly tagBias: number;
   /** Index of the first function table slot that is free for regions. */
   readonly firstSpare: number;
 }
@@ -107,6 +112,7 @@ function generate(decoder: Decoder, layout: TableLayout, jit: JitHooks | undefin
   const tables = {
     decodeTable: layout.root,
     conditionTable: layout.conditions,
+    tagBias: layout.tagBias,
     ...(jit ? { codeCache: jit.codeCache } : {}),
   };
   const runtime = new Runtime(module, tables, BUILT_HELPERS, hostHelpers);
@@ -142,6 +148,7 @@ function generate(decoder: Decoder, layout: TableLayout, jit: JitHooks | undefin
       next === UNDEFINED ? elements.length - 1 : next < 0 ? handlers.length + ~next : next,
     ),
     conditionTable: layout.conditions,
+    tagBias: layout.tagBias,
     firstSpare: elements.length,
   };
 }

@@ -1,11 +1,12 @@
 // The interpreter's side of Insn: one handler per variant, fields read from the instruction word at run time,
 // registers in STATE. Every handler ends by fetching, decoding and tail-calling the next.
 
-import type { Fields, MemoryOptions, RegisterRef, Variant } from '../../a64/index.ts';
+import type { Fields, MemoryOptions, ReachOptions, RegisterRef, Variant } from '../../a64/index.ts';
 import { extractField, Insn } from '../../a64/index.ts';
 import { EXCEPTION, SP, STATE, XZR } from '../../cpu/index.ts';
 import type { Code, FunctionRef, Value } from '../../wasm/index.ts';
 import { memoryDescriptor } from '../memory-descriptor.ts';
+import { tagOffset } from '../tlb-lookup.ts';
 import type { Runtime } from './runtime.ts';
 
 export class InterpreterInsn extends Insn {
@@ -187,6 +188,18 @@ export class InterpreterInsn extends Insn {
   }
   writable(address: Value, bytes: 1 | 2 | 4 | 8 | 16, options: MemoryOptions = {}): Value {
     return this.runtime.writable(this, address, bytes, memoryDescriptor(this, bytes, options), options);
+  }
+  reach(address: Value, bytes: number, options: ReachOptions): Value {
+    return this.runtime.reach(this, address, bytes, options);
+  }
+  tagOffset(host: Value): Value {
+    return tagOffset(host, this.runtime.tagBias(this.c));
+  }
+  loadTags(address: Value, bytes: 16 | 256): Value {
+    return this.runtime.loadTags(this, address, bytes);
+  }
+  storeTags(address: Value, bytes: 16 | 32 | 64 | 256, tags: Value, zero: boolean): void {
+    this.runtime.storeTags(this, address, bytes, tags, zero);
   }
   /** For Runtime's memory paths: calls a service and leaves where it says so; returns its result. */
   callOrLeave(name: string, isLeave: (result: Value) => Value, ...args: Value[]): Value {

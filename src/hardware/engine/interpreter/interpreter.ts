@@ -35,6 +35,7 @@ export class Interpreter {
   constructor(memory: PhysicalMemory, absent: ReadonlySet<Feature> = new Set(), jit?: JitHooks) {
     const { image, base } = interpreterImage(absent, jit, (bytes) => memory.reserve(bytes));
     memory.u8.set(image.tables, base);
+    memory.u32[image.tagBias / 4] = memory.tagBias;
     this.decoder = image.decoder;
     this.conditionTable = image.conditionTable;
     this.firstSpare = image.firstSpare;

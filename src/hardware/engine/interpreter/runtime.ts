@@ -1,10 +1,22 @@
 // What all handlers share: services, helpers, the way to the next instruction, and the soft-TLB lookup.
 
-import type { BuiltHelper, Helpers, HostHelper, MemoryOptions } from '../../a64/index.ts';
+import type { BuiltHelper, Helpers, HostHelper, MemoryOptions, ReachOptions } from '../../a64/index.ts';
 import { EXCEPTION, STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import { Code, type FunctionRef, type ModuleWriter, type Value } from '../../wasm/index.ts';
 import { CACHE_ENTRIES, CACHE_ENTRY_BYTES, HOT } from '../jit/code-cache.ts';
-import { type Bytes, hostAddress, LOADS, STORES, tlbEntry, tlbMiss } from '../tlb-lookup.ts';
+import { tagDescriptor } from '../memory-descriptor.ts';
+import {
+  type Bytes,
+  hostAddress,
+  LOADS,
+  type Lookup,
+  reachOffset,
+  STORES,
+  tagChecked,
+  tagMismatch,
+  tlbEntry,
+  tlbMiss,
+} from '../tlb-lookup.ts';
 import type { InterpreterInsn } from './insn.ts';
 
 /** Status that generated code returns: the budget is used up or an interrupt may be taken; pc and budget are stored. */
@@ -42,12 +54,15 @@ export interface RuntimeTables {
   readonly decodeTable: number;
   /** Offset of 256 bytes: whether condition (7:4) holds for NZCV (3:0). */
   readonly conditionTable: number;
+  /** Offset of the u32 that tells where allocation tags are (PhysicalMemory.tagBias). */
+  readonly tagBias: number;
   /** Offset of the code cache, where there is a JIT. */
   readonly codeCache?: number;
 }
 
 export class Runtime {
   readonly conditionTable: number;
+  private readonly tagBiasAt: number;
   private readonly decodeTable: number;
   private readonly module: ModuleWriter;
   private readonly services = new Map<string, FunctionRef>();
@@ -66,6 +81,7 @@ export class Runtime {
     this.module = module;
     this.decodeTable = tables.decodeTable;
     this.conditionTable = tables.conditionTable;
+    this.tagBiasAt = tables.tagBias;
     this.builtHelpers = builtHelpers;
     for (const [name, [params, results]] of Object.entries(SERVICE_SIGNATURES)) {
       this.services.set(name, module.importFunction('service', name, params, results));
@@ -263,9 +279,37 @@ export class Runtime {
     this.module.define(ref, c.finish());
   }
 
-  private tlbEntry(i: InterpreterInsn, address: Value, options: MemoryOptions): Value {
+  tagBias(c: Code): Value {
+    return c.load('i32.load', c.i32(0), this.tagBiasAt, 'constant');
+  }
+
+  private lookup(
+    i: InterpreterInsn,
+    tag: number,
+    address: Value,
+    bytes: number,
+    options: MemoryOptions,
+  ): Lookup {
     const word = options.unprivileged ? STATE.tlbUnprivileged : STATE.tlb;
-    return tlbEntry(i.c.load('i32.load', i.cpu, word, 'state'), address);
+    const entry = tlbEntry(i.c.load('i32.load', i.cpu, word, 'state'), address);
+    return { entry, tag, address, bytes, unchecked: options.unchecked ?? false };
+  }
+
+  /** Runs `direct` with the host offset where the soft TLB serves the access and its tags match, else `slow`. */
+  private access(i: InterpreterInsn, lookup: Lookup, direct: (host: Value) => void, slow: () => void): void {
+    const { c } = i;
+    const miss = tlbMiss(c, lookup);
+    const checked = tagChecked(c, lookup);
+    const host = hostAddress(c, lookup.entry, lookup.address);
+    c.if(
+      miss.or(checked).eqz(),
+      () => direct(host),
+      () => {
+        const mismatch = c.variable('i32', 1);
+        c.if(miss.eqz(), () => mismatch.set(tagMismatch(c, i.cpu, lookup, host, this.tagBias(c))));
+        c.if(mismatch.get(), slow, () => direct(host));
+      },
+    );
   }
 
   private slowLoad(i: InterpreterInsn, address: Value, bytes: Bytes, descriptor: Value): Value {
@@ -283,10 +327,10 @@ export class Runtime {
   load(i: InterpreterInsn, address: Value, bytes: Bytes, descriptor: Value, options: MemoryOptions): Value {
     const { c } = i;
     const result = c.variable(bytes === 16 ? 'v128' : 'i64');
-    const entry = this.tlbEntry(i, address, options);
-    c.if(
-      tlbMiss(c, entry, TLB.readTag, address, bytes, options).eqz(),
-      () => result.set(c.load(LOADS[bytes], hostAddress(c, entry, address), 0, 'guest')),
+    this.access(
+      i,
+      this.lookup(i, TLB.readTag, address, bytes, options),
+      (host) => result.set(c.load(LOADS[bytes], host, 0, 'guest')),
       () => result.set(this.slowLoad(i, address, bytes, descriptor)),
     );
     return result.get();
@@ -300,11 +344,10 @@ export class Runtime {
     descriptor: Value,
     options: MemoryOptions,
   ): void {
-    const { c } = i;
-    const entry = this.tlbEntry(i, address, options);
-    c.if(
-      tlbMiss(c, entry, TLB.writeTag, address, bytes, options).eqz(),
-      () => c.store(STORES[bytes], hostAddress(c, entry, address), 0, v, 'guest'),
+    this.access(
+      i,
+      this.lookup(i, TLB.writeTag, address, bytes, options),
+      (host) => i.c.store(STORES[bytes], host, 0, v, 'guest'),
       () => this.slowStore(i, address, bytes, v, descriptor),
     );
   }
@@ -321,11 +364,10 @@ export class Runtime {
     const type = bytes === 16 ? 'v128' : 'i64';
     const first = c.variable(type);
     const second = c.variable(type);
-    const entry = this.tlbEntry(i, address, options);
-    c.if(
-      tlbMiss(c, entry, TLB.readTag, address, bytes * 2, options).eqz(),
-      () => {
-        const host = hostAddress(c, entry, address);
+    this.access(
+      i,
+      this.lookup(i, TLB.readTag, address, bytes * 2, options),
+      (host) => {
         first.set(c.load(LOADS[bytes], host, 0, 'guest'));
         second.set(c.load(LOADS[bytes], host, bytes, 'guest'));
       },
@@ -347,11 +389,10 @@ export class Runtime {
     options: MemoryOptions,
   ): void {
     const { c } = i;
-    const entry = this.tlbEntry(i, address, options);
-    c.if(
-      tlbMiss(c, entry, TLB.writeTag, address, bytes * 2, options).eqz(),
-      () => {
-        const host = hostAddress(c, entry, address);
+    this.access(
+      i,
+      this.lookup(i, TLB.writeTag, address, bytes * 2, options),
+      (host) => {
         c.store(STORES[bytes], host, 0, a, 'guest');
         c.store(STORES[bytes], host, bytes, b, 'guest');
       },
@@ -370,16 +411,29 @@ export class Runtime {
     options: MemoryOptions,
   ): Value {
     const { c } = i;
-    const host = c.variable('i32');
-    const entry = this.tlbEntry(i, address, options);
-    c.if(
-      tlbMiss(c, entry, TLB.writeTag, address, bytes, { ...options, aligned: true }).eqz(),
-      () => host.set(hostAddress(c, entry, address)),
+    const found = c.variable('i32');
+    this.access(
+      i,
+      { ...this.lookup(i, TLB.writeTag, address, bytes, options), aligned: true },
+      (host) => found.set(host),
       () => {
         c.store('i64.store', i.cpu, STATE.slowVa, address, 'state');
-        host.set(i.callOrLeave('probeWrite', (r) => r.eqz(), descriptor));
+        found.set(i.callOrLeave('probeWrite', (r) => r.eqz(), descriptor));
       },
     );
-    return host.get();
+    return found.get();
+  }
+
+  reach(i: InterpreterInsn, address: Value, bytes: number, options: ReachOptions): Value {
+    const entry = tlbEntry(i.c.load('i32.load', i.cpu, STATE.tlb, 'state'), address);
+    return reachOffset(i.c, i.cpu, entry, address, bytes, options, this.tagBias(i.c));
+  }
+
+  loadTags(i: InterpreterInsn, address: Value, bytes: 16 | 256): Value {
+    return this.slowLoad(i, address, 8, tagDescriptor(i, bytes, false));
+  }
+
+  storeTags(i: InterpreterInsn, address: Value, bytes: 16 | 32 | 64 | 256, tags: Value, zero: boolean): void {
+    this.slowStore(i, address, 8, tags, tagDescriptor(i, bytes, zero));
   }
 }

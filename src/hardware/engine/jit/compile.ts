@@ -6,7 +6,7 @@ import type { Callable } from '../interpreter/interpreter.ts';
 import { REGION } from '../interpreter/runtime.ts';
 import { JitInsn } from './insn.ts';
 import type { BasicBlock, Region } from './region.ts';
-import { type RegionEnvironment, RegionState } from './region-state.ts';
+import { type RegionEnvironment, type RegionOptions, RegionState } from './region-state.ts';
 import { emitStructured } from './structure.ts';
 
 export type RegionFunction = (cpu: number, budget: number) => number;
@@ -23,7 +23,7 @@ export interface PlacedRegion {
 export function encodeRegions(
   placed: readonly PlacedRegion[],
   memoryPages: number,
-  conditionTable: number,
+  options: RegionOptions,
   callables: ReadonlyMap<string, Callable>,
 ): Uint8Array {
   const module = new ModuleWriter();
@@ -33,7 +33,7 @@ export function encodeRegions(
     imported.set(name, module.importFunction('f', name, signature.params, signature.results));
   }
   const environment: RegionEnvironment = {
-    conditionTable,
+    ...options,
     import: (name) => imported.get(name) as FunctionRef,
   };
   // One region at a time is built and written, so that what it was built from dies young.

@@ -1,10 +1,27 @@
 // The JIT's side of Insn: fields are constants, registers are WebAssembly locals, and whatever is not the fast path
 // leaves the region before the instruction has done anything: the interpreter then executes it.
 
-import { type Fields, Insn, type MemoryOptions, type RegisterRef } from '../../a64/index.ts';
+import {
+  type Fields,
+  Insn,
+  type MemoryOptions,
+  type ReachOptions,
+  type RegisterRef,
+} from '../../a64/index.ts';
 import { SP, STATE, TLB, XZR } from '../../cpu/index.ts';
 import type { Block, Code, FunctionRef, Operand, Value } from '../../wasm/index.ts';
-import { hostAddress, LOADS, STORES, tlbEntry, tlbMiss } from '../tlb-lookup.ts';
+import {
+  hostAddress,
+  LOADS,
+  type Lookup,
+  reachOffset,
+  STORES,
+  tagChecked,
+  tagMismatch,
+  tagOffset,
+  tlbEntry,
+  tlbMiss,
+} from '../tlb-lookup.ts';
 import { conditionOf, FLAGS, type FlagsKind, packedFlags } from './flags.ts';
 import type { RegionInstruction } from './region.ts';
 import type { RegionState } from './region-state.ts';
@@ -204,27 +221,37 @@ export class JitInsn extends Insn {
 
   // Memory.
 
-  private tlbEntry(address: Value, options: MemoryOptions): Value {
-    return tlbEntry(this.state.tlb(options.unprivileged ?? false), address);
+  private lookup(tag: number, address: Value, bytes: number, options: MemoryOptions): Lookup {
+    const entry = tlbEntry(this.state.tlb(options.unprivileged ?? false), address);
+    return { entry, tag, address, bytes, unchecked: options.unchecked ?? false };
   }
-  private needHit(entry: Value, tag: number, address: Value, bytes: number, options: MemoryOptions): void {
-    this.deoptIf(tlbMiss(this.c, entry, tag, address, bytes, options).ne(0));
+  /** Host offset of an access that the soft TLB serves and whose tags match; leaves the region for any other. */
+  private hit(lookup: Lookup): Value {
+    const { c, cpu, state } = this;
+    const miss = tlbMiss(c, lookup);
+    const checked = tagChecked(c, lookup);
+    const host = hostAddress(c, lookup.entry, lookup.address);
+    if (checked.constant !== undefined || !state.checksTags) this.deoptIf(miss.or(checked).ne(0));
+    else {
+      c.if(miss.or(checked).ne(0), () => {
+        const mismatch = c.variable('i32', 1);
+        c.if(miss.eqz(), () => mismatch.set(tagMismatch(c, cpu, lookup, host, c.i32(state.tagBias))));
+        this.deoptIf(mismatch.get());
+      });
+    }
+    return host;
   }
 
   load(address: Value, bytes: Bytes, options: MemoryOptions = {}): Value {
-    const entry = this.tlbEntry(address, options);
-    this.needHit(entry, TLB.readTag, address, bytes, options);
-    return this.c.load(LOADS[bytes], hostAddress(this.c, entry, address), 0, 'guest');
+    const host = this.hit(this.lookup(TLB.readTag, address, bytes, options));
+    return this.c.load(LOADS[bytes], host, 0, 'guest');
   }
   store(address: Value, bytes: Bytes, v: Value, options: MemoryOptions = {}): void {
-    const entry = this.tlbEntry(address, options);
-    this.needHit(entry, TLB.writeTag, address, bytes, options);
-    this.c.store(STORES[bytes], hostAddress(this.c, entry, address), 0, v, 'guest');
+    const host = this.hit(this.lookup(TLB.writeTag, address, bytes, options));
+    this.c.store(STORES[bytes], host, 0, v, 'guest');
   }
   loadPair(address: Value, bytes: 4 | 8 | 16, options: MemoryOptions = {}): [Value, Value] {
-    const entry = this.tlbEntry(address, options);
-    this.needHit(entry, TLB.readTag, address, bytes * 2, options);
-    const host = hostAddress(this.c, entry, address);
+    const host = this.hit(this.lookup(TLB.readTag, address, bytes * 2, options));
     return [this.c.load(LOADS[bytes], host, 0, 'guest'), this.c.load(LOADS[bytes], host, bytes, 'guest')];
   }
   storePair(
@@ -234,15 +261,25 @@ export class JitInsn extends Insn {
     second: Value,
     options: MemoryOptions = {},
   ): void {
-    const entry = this.tlbEntry(address, options);
-    this.needHit(entry, TLB.writeTag, address, bytes * 2, options);
-    const host = hostAddress(this.c, entry, address);
+    const host = this.hit(this.lookup(TLB.writeTag, address, bytes * 2, options));
     this.c.store(STORES[bytes], host, 0, first, 'guest');
     this.c.store(STORES[bytes], host, bytes, second, 'guest');
   }
   writable(address: Value, bytes: Bytes, options: MemoryOptions = {}): Value {
-    const entry = this.tlbEntry(address, options);
-    this.needHit(entry, TLB.writeTag, address, bytes, { ...options, aligned: true });
-    return hostAddress(this.c, entry, address);
+    return this.hit({ ...this.lookup(TLB.writeTag, address, bytes, options), aligned: true });
+  }
+  reach(address: Value, bytes: number, options: ReachOptions): Value {
+    const entry = tlbEntry(this.state.tlb(false), address);
+    return reachOffset(this.c, this.cpu, entry, address, bytes, options, this.i32(this.state.tagBias));
+  }
+  tagOffset(host: Value): Value {
+    return tagOffset(host, this.i32(this.state.tagBias));
+  }
+  loadTags(): Value {
+    this.deopt();
+    return this.i64(0);
+  }
+  storeTags(): void {
+    this.deopt();
   }
 }

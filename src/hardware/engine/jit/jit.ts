@@ -2,7 +2,7 @@
 // Both run the same instructions to the same states and counts; only the speed differs.
 
 import type { Decoder, Feature } from '../../a64/index.ts';
-import { STATE } from '../../cpu/index.ts';
+import { registerOffset, STATE } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import { type Callable, type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
 import { HOT_CODE } from '../interpreter/runtime.ts';
@@ -20,6 +20,10 @@ import { findRegion } from './region.ts';
 const MAX_REGIONS = 8192;
 /** Regions in a module: making one costs about as much as compiling ten regions. */
 const BATCH = 24;
+
+const SCTLR = registerOffset('SCTLR_EL1');
+/** TCF0 and TCF in its high half: tag checks at EL0 and EL1. */
+const SCTLR_TCF = 15 << 6;
 
 interface CompiledRegion {
   readonly index: number;
@@ -60,6 +64,7 @@ export class Jit {
     flushes: 0,
   };
   private readonly now: () => number;
+  private checksTags = false;
 
   /** `now` measures the time that compiling takes, in milliseconds; it changes nothing else. */
   constructor(memory: PhysicalMemory, absent?: ReadonlySet<Feature>, now: () => number = () => 0) {
@@ -83,6 +88,7 @@ export class Jit {
   }
 
   run(client: EngineClient): number {
+    this.lookAtTagChecks(client);
     for (;;) {
       const status = this.interpreter.run(client);
       if (status !== HOT_CODE) return status;
@@ -97,6 +103,13 @@ export class Jit {
     }
     if (page === 'all') this.cache.invalidateAll();
     else this.cache.invalidatePage(page);
+  }
+
+  /** From the first time that the guest has accesses checked, code does it; what was compiled before goes. */
+  private lookAtTagChecks({ base }: EngineClient): void {
+    if (this.checksTags || (this.memory.u32[(base + SCTLR + 4) >>> 2] & SCTLR_TCF) === 0) return;
+    this.checksTags = true;
+    this.flush();
   }
 
   /** Control arrived often at `host`: takes up its old code, or queues it; compiles the queue where that is worth it. */
@@ -126,9 +139,11 @@ export class Jit {
   private compileQueue(): void {
     const started = this.now();
     const { conditionTable, table } = this.interpreter;
+    const { tagBias } = this.memory;
+    const options = { conditionTable, tagBias, checksTags: this.checksTags };
     if (this.regions.size + this.queue.size > MAX_REGIONS) this.flush();
     const placed = [...this.queue.values()];
-    const bytes = encodeRegions(placed, memoryPagesOf(this.memory), conditionTable, this.callables);
+    const bytes = encodeRegions(placed, memoryPagesOf(this.memory), options, this.callables);
     const functions = instantiateRegions(bytes, this.imports);
     [...this.queue].forEach(([host, { region }], k) => {
       const index = this.regions.get(host)?.index ?? this.interpreter.firstSpare + this.regions.size;

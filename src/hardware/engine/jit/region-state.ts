@@ -10,8 +10,16 @@ const EXITS: readonly Exit[] = ['interpret', 'enter', 'stop', 'jump'];
 /** Indirect branches: this plus BTYPE. */
 const JUMP_INDIRECT = EXITS.length;
 
-export interface RegionEnvironment {
+/** What code depends on besides the instructions. */
+export interface RegionOptions {
   readonly conditionTable: number;
+  /** Where allocation tags are (PhysicalMemory). */
+  readonly tagBias: number;
+  /** Whether the guest has accesses checked, so that the check is worth its code. */
+  readonly checksTags: boolean;
+}
+
+export interface RegionEnvironment extends RegionOptions {
   /** A function of the interpreter's module, by name, to be imported. */
   import(name: string): FunctionRef;
 }
@@ -19,6 +27,8 @@ export interface RegionEnvironment {
 export class RegionState {
   readonly code: Code;
   readonly conditionTable: number;
+  readonly tagBias: number;
+  readonly checksTags: boolean;
   readonly flagsKind: Variable;
   readonly flagsA: Variable;
   readonly flagsB: Variable;
@@ -41,6 +51,8 @@ export class RegionState {
     this.page = page;
     this.environment = environment;
     this.conditionTable = environment.conditionTable;
+    this.tagBias = environment.tagBias;
+    this.checksTags = environment.checksTags;
     this.flagsKind = code.variable('i32');
     this.flagsA = code.variable('i64');
     this.flagsB = code.variable('i64');
