@@ -135,7 +135,9 @@ export const RULES: readonly Rule[] = [
     says: "the VM's owner lets a debugger see private memory",
     source: 'DESIGN 4, Debug',
     judge: ({ actor, privateTo, debugPolicy }) =>
-      actor.kind === 'debugger' && privateTo !== HOST && debugPolicy ? true : undefined,
+      actor.kind === 'debugger' && privateTo !== HOST && privateTo === actor.vm && debugPolicy
+        ? true
+        : undefined,
   },
   {
     id: 'sealed',
@@ -224,11 +226,12 @@ export function decide(
   operation: Operation,
   route: Route,
   debugPolicy = false,
+  rules = RULES,
 ): Verdict {
   const frame = route.hole === undefined ? frameOf(route) : NONE;
   const privateTo = privateOwner(frames, route, frame);
   const query = { actor, operation, route, frames, frame, privateTo, debugPolicy };
-  for (const rule of RULES) {
+  for (const rule of rules) {
     const allowed = rule.judge(query);
     if (allowed === undefined) continue;
     return { allowed, rule: rule.id, reason: allowed ? rule.says : reasonOf(rule, query) };

@@ -108,9 +108,10 @@ export class FrameTable {
     this.freed++;
   }
 
-  /** The free list's frames, for the audit. */
+  /** The free list's frames, for the audit; a list that has become a loop ends all the same. */
   *freeFrames(): Generator<number> {
-    for (let frame = this.nextFree; frame !== NONE; ) {
+    let left = this.count;
+    for (let frame = this.nextFree; frame !== NONE && left >= 0; left--) {
       yield frame;
       frame = this.page[frame] === this.count ? NONE : this.page[frame];
     }

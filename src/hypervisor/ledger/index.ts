@@ -16,7 +16,7 @@ export {
   type Verdict,
 } from './decide.ts';
 export { encode } from './encode.ts';
-export { FRAME_DONATED, FRAME_MERGED, FRAME_TAGGED, FRAME_VIEWED, FrameTable } from './frames.ts';
+export { FRAME_DONATED, FRAME_FFA, FRAME_MERGED, FRAME_TAGGED, FRAME_VIEWED, FrameTable } from './frames.ts';
 export {
   ENTRY_EXECUTE,
   ENTRY_MAY_WRITE,

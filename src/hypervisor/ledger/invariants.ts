@@ -3,8 +3,8 @@
 // Auditor; findings carry the same ids.
 
 import { type FrameNumber, frameNumber } from '../../lib/index.ts';
-import { FRAME_DONATED, FRAME_FFA, FRAME_TAGGED } from './frames.ts';
-import { ENTRY_PRESENT, entryFrame, entryState, type Guest } from './guest.ts';
+import { FRAME_DONATED, FRAME_FFA, FRAME_MERGED, FRAME_TAGGED } from './frames.ts';
+import { ENTRY_PRESENT, ENTRY_WRITE, entryFrame, entryState, type Guest } from './guest.ts';
 import type { Ledger } from './ledger.ts';
 import {
   FIRST_HANDLE,
@@ -91,6 +91,9 @@ export const INVARIANTS: readonly Invariant[] = [
             `frame ${frame} of ${ownerName(owner)} is mapped by ${ownerName(guest.handle)} at GFN ${gfn}`,
           );
         }
+        if (guest.isProtected && state === SHARED_BORROWED) {
+          found(`${ownerName(guest.handle)} is protected and borrows frame ${frame} at GFN ${gfn}`);
+        }
         if (owner !== HOST && state === SHARED_BORROWED) {
           found(
             `${ownerName(guest.handle)} borrows frame ${frame} at GFN ${gfn} from the host, who does not own it`,
@@ -99,6 +102,10 @@ export const INVARIANTS: readonly Invariant[] = [
       });
       for (let frame = 0; frame < frames.touched; frame++) {
         if (!isVm(frames.owner[frame])) continue;
+        const donated = (frames.flags[frame] & FRAME_DONATED) !== 0;
+        if (donated && ledger.guests.get(frames.owner[frame])?.isProtected === false) {
+          found(`frame ${frame} was donated to ${ownerName(frames.owner[frame])}, which is not protected`);
+        }
         if (frames.lent[frame] > 0)
           found(`frame ${frame} of ${ownerName(frames.owner[frame])} is lent to guests`);
         if (frames.refs[frame] > 1)
@@ -151,6 +158,15 @@ export const INVARIANTS: readonly Invariant[] = [
     id: 'convertible',
     says: 'conversion in place leaves no stale TLB entry, IOMMU map or view',
     source: 'DESIGN 2; FACTS G, shared and private',
+    check(ledger, found) {
+      const { frames } = ledger;
+      for (const guest of ledger.guests.values()) {
+        guest.table.each((gfn, entry) => {
+          if ((entry & ENTRY_WRITE) === 0 || (frames.flags[entryFrame(entry)] & FRAME_MERGED) === 0) return;
+          found(`${ownerName(guest.handle)} may write to merged frame ${entryFrame(entry)} at GFN ${gfn}`);
+        });
+      }
+    },
   },
   {
     id: 'scrubbed',
@@ -171,6 +187,9 @@ export const INVARIANTS: readonly Invariant[] = [
     check(ledger, found) {
       const { frames, memory } = ledger;
       for (let frame = 0; frame < frames.touched; frame++) {
+        if ((frames.flags[frame] & FRAME_TAGGED) !== 0 && (frames.flags[frame] & FRAME_MERGED) !== 0) {
+          found(`frame ${frame} has tags and is merged`);
+        }
         if ((frames.flags[frame] & FRAME_TAGGED) === 0 && !isZero(memory.tags(frameNumber(frame)))) {
           found(`frame ${frame} has tags that were never initialised`);
         }

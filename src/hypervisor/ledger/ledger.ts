@@ -9,9 +9,9 @@ import { FRAME_MERGED, FRAME_TAGGED, FrameTable } from './frames.ts';
 import { Guest } from './guest.ts';
 import type { History } from './history.ts';
 import type { Holder } from './holder.ts';
-import type { Auditor, Violation } from './invariants.ts';
+import type { Auditor, InvariantId, Violation } from './invariants.ts';
 import type { Pinner } from './pinner.ts';
-import { FIRST_HANDLE, HOST, MAX_VMS, NONE, NOPAGE, type Owner } from './states.ts';
+import { FIRST_HANDLE, HOST, MAX_VMS, NONE, NOPAGE, type Owner, POISON } from './states.ts';
 import type { Need, Site, Transition } from './transition.ts';
 import { letGo, release } from './transitions.ts';
 
@@ -27,7 +27,7 @@ export class Ledger {
    * Pieces left out, by name: 'host_donate_guest/unpinned' (a precondition), 'host_donate_guest!views' (a drop),
    * 'force_reclaim~scrub'. Empty except in the hands of the model checker.
    */
-  readonly mutants = new Set<string>();
+  mutants: ReadonlySet<string> = new Set();
   /** IOMMU domains. */
   readonly pinners = new Set<Pinner>();
   /** Those outside whose state the audit looks at too. */
@@ -81,23 +81,28 @@ export class Ledger {
     this.history?.record(transition.name, site.frame, site.guest?.handle, site.gfn);
   }
 
-  /** Remembers the frame before a transition; the result compares it with what became of it. */
-  private watch(transition: Transition, { frame, byGuest }: Site): () => void {
+  /** Remembers the frame and the page before a transition; the result compares them with what became of them. */
+  private watch(transition: Transition, { frame, guest, gfn: at, byGuest }: Site): () => void {
     const { frames, memory } = this;
     const [owner, state, gfn] = [frames.owner[frame], frames.state[frame], frames.gfn[frame]];
+    const holder = this.guests.get(owner);
+    const wasPoisoned = guest !== undefined && at !== undefined && guest.stateAt(at) === POISON;
+    const report = (invariant: InvariantId, found: string): void => {
+      this.broken.push({ invariant, found: `${transition.name}: ${found}` });
+    };
     return () => {
-      const leftVm = owner >= FIRST_HANDLE && state === NOPAGE && frames.owner[frame] !== owner;
-      if (leftVm && !byGuest && !isBlank(memory, frame)) {
-        this.broken.push({
-          invariant: 'scrubbed',
-          found: `${transition.name}: frame ${frame} left its VM unscrubbed`,
-        });
+      const leftVm = owner >= FIRST_HANDLE && frames.owner[frame] !== owner;
+      if (leftVm && state === NOPAGE && !byGuest && !isBlank(memory, frame)) {
+        report('scrubbed', `frame ${frame} left its VM unscrubbed`);
       }
       if (gfn !== NONE && frames.gfn[frame] !== NONE && frames.gfn[frame] !== gfn) {
-        this.broken.push({
-          invariant: 'frozen',
-          found: `${transition.name}: frame ${frame} moved from GFN ${gfn}`,
-        });
+        report('frozen', `frame ${frame} moved from GFN ${gfn}`);
+      }
+      if (leftVm && gfn !== NONE && holder && !holder.isDying && holder.stateAt(gfn) !== POISON) {
+        report('frozen', `frame ${frame} was taken from a living VM, which was not told`);
+      }
+      if (wasPoisoned && !guest.isDying && guest.stateAt(at) !== POISON) {
+        report('frozen', `GFN ${at} came back from the dead`);
       }
     };
   }

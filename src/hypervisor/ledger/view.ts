@@ -2,7 +2,7 @@
 // answer cached until the ledger drops it. What an address means and who asks is the subclass's to say.
 
 import { type HostOffset, hostOffset, PAGE_SIZE } from '../../lib/index.ts';
-import { FRAME_VIEWED } from './frames.ts';
+import { FRAME_MERGED, FRAME_VIEWED } from './frames.ts';
 import type { TlbInvalidator } from './guest.ts';
 import type { Auditor, Report } from './invariants.ts';
 import type { Ledger } from './ledger.ts';
@@ -164,6 +164,8 @@ export abstract class View implements MemoryPort, TlbInvalidator, Auditor {
       const what = `${this.label}: page ${page} still leads to frame ${frame}`;
       if (frames.state[frame] === NOPAGE && this.lookup(page, writable) !== frame) report('sealed', what);
       else if (this.lookup(page, writable) !== frame) report('convertible', what);
+      else if (writable && (frames.flags[frame] & FRAME_MERGED) !== 0)
+        report('convertible', `${what}, merged, for writing`);
       else if (writable && this.mustAskForWrites(page))
         report('logged', `${what}, and its writes are not logged`);
     });

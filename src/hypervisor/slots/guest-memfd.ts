@@ -234,15 +234,18 @@ export class GuestMemfd implements Holder {
   private convertPages(first: number, end: number, toShared: boolean, byGuest: boolean): void {
     const { ledger } = this;
     const { frames } = ledger;
+    const { guest } = this.client;
     this.frames.forEach(first, end, (page, entry) => {
       if (this.isShared(page) === toShared) return;
       ledger.withdraw(frameNumber(entry - 1), 'if-willing');
       if (frames.pins[entry - 1] > 0) {
         throw new Errno('EBUSY', `a DMA map pins page ${page} of the file`);
       }
+      if (frames.owner[entry - 1] !== HOST && frames.owner[entry - 1] !== guest.handle) {
+        throw new Errno('EPERM', `page ${page} of the file belongs to somebody else`);
+      }
     });
     const initially = (this.flags & GUEST_MEMFD_INIT_SHARED) !== 0;
-    const { guest } = this.client;
     ledger.caches.batch(() => {
       this.zap(first, end - first);
       for (let page = first; page < end; page++) {

@@ -145,7 +145,8 @@ export class Mapper {
       if (guest.isProtected && vma.mapped.kind === 'file' && vma.mapped.file.medium === 'disk')
         return failed('EIO');
     }
-    const frame = present(ledger, route, write || guest.isProtected);
+    // A merged page has no tags of its own, and a donated one must be nobody else's.
+    const frame = present(ledger, route, write || guest.isProtected || this.hasMte);
     // A copy made for the write took the old page out of the table.
     if ((guest.table.get(gfn) & ENTRY_PRESENT) === 0) {
       this.enter(slot, gfn, frame, write);

@@ -16,6 +16,7 @@
 
 import { ACCESS_WRITE } from '../../hardware/index.ts';
 import { Errno, type FrameNumber, PAGE_SIZE } from '../../lib/index.ts';
+import { MmioGuard } from '../guard/index.ts';
 import {
   type Actor,
   ENTRY_PRESENT,
@@ -40,7 +41,6 @@ import {
   type TlbInvalidator,
   type Transition,
 } from '../ledger/index.ts';
-import { MmioGuard } from '../guard/index.ts';
 import { type CopyTags, copyTags } from '../mte/index.ts';
 import {
   type AddressSpace,
@@ -594,6 +594,17 @@ export class VmMemory {
     if (ledger.refusal(transition, site)) return { kind: 'refused' };
     ledger.run(transition, site);
     return { kind: 'done' };
+  }
+
+  /** How many pages are the guest's alone, and how many it shares with the host. */
+  countPages(): { private: number; shared: number } {
+    const pages = { private: 0, shared: 0 };
+    this.guest.table.each((_gfn, entry) => {
+      if ((entry & ENTRY_PRESENT) === 0) return;
+      if (entryState(entry) === OWNED) pages.private++;
+      else pages.shared++;
+    });
+    return pages;
   }
 
   /** A guest-physical page at which no slot puts memory. */
