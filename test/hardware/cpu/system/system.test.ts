@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Interpreter } from '../../../../src/hardware/engine/index.ts';
 import { RAM, TestMachine } from '../machine.ts';
+import { systemCases } from './cases.ts';
 import { type Recording, readGolden } from './golden.ts';
 import type { Variant } from './payload.ts';
 
