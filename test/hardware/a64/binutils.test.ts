@@ -2,10 +2,16 @@
 // Skipped where binutils for AArch64 is not installed; syntax.test.ts has recordings then.
 
 import { describe, expect, it } from 'vitest';
-import { assemble, disassemble } from '../../../src/hardware/a64/index.ts';
+import { assemble, completeDecoder, disassemble, Random } from '../../../src/hardware/a64/index.ts';
 import { ALIAS_LINES } from './aliases.ts';
 import { assembleWithBinutils, binutilsAvailable, objdump } from './binutils.ts';
-import { isNamedHint, syntaxSamples, UNPREDICTABLE_FOR_OBJDUMP } from './syntax.ts';
+import {
+  isNamedHint,
+  syntaxSamples,
+  UNDEFINED_FOR_OBJDUMP,
+  UNPREDICTABLE_FOR_OBJDUMP,
+  UNSUPPORTED,
+} from './syntax.ts';
 
 const available = binutilsAvailable();
 const PER_ROW = 20;
@@ -54,6 +60,29 @@ describe.skipIf(!available)('assembly text against binutils', () => {
     expect(wrong).toEqual([]);
     const refused = samples.filter((_, k) => theirs[k] === undefined).map((s) => s.row.name);
     expect(new Set(refused.filter((name) => !UNPREDICTABLE_FOR_OBJDUMP.test(name)))).toEqual(new Set());
+  });
+
+  it('claims what objdump knows, but for absent extensions, and nothing else (C4.1)', {
+    timeout: 60_000,
+  }, () => {
+    const random = new Random(12);
+    // Anything, and neighbours of what is known.
+    const near = samples.flatMap(({ word }) => [
+      (word ^ (1 << random.below(32))) >>> 0,
+      (word ^ (1 << random.below(32)) ^ (1 << random.below(32))) >>> 0,
+    ]);
+    const all = [...near, ...Array.from({ length: 100_000 }, () => random.u32())];
+    const texts = objdump(all);
+    const wrong = all.flatMap((word, k) => {
+      const row = completeDecoder().decode(word)?.row;
+      const text = texts[k] as string;
+      const unknown = text.startsWith('.inst');
+      if (!row && !unknown && !UNSUPPORTED.test(text)) return [`${word.toString(16)} is ${text}`];
+      if (row && unknown && !UNDEFINED_FOR_OBJDUMP.test(row.name))
+        return [`${word.toString(16)} is no ${row.name}`];
+      return [];
+    });
+    expect(wrong.slice(0, 20)).toEqual([]);
   });
 
   it('assembles aliases as as does', () => {

@@ -82,12 +82,13 @@ function integerLane(r: Random, bits: number): bigint {
 /** Where the reference's own program and stack are: a stray access there would find something, or break it. */
 const isMappedInReference = (n: bigint): boolean =>
   (n >= 0x3f_0000n && n < 0x500_0000n) || (n >= 0x40_0000_0000n && n < 0x60_0000_0000n);
+const low = (n: bigint): bigint => n & 0xffff_ffffn;
 
 const pool = (seed: number, make: (r: Random) => bigint): BigUint64Array => {
   const r = new Random(seed);
   return BigUint64Array.from({ length: POOL }, () => {
     const n = BigInt.asUintN(64, make(r));
-    return isMappedInReference(n) ? 0n : n;
+    return isMappedInReference(n) || isMappedInReference(low(n)) ? 0n : n;
   });
 };
 
@@ -135,7 +136,7 @@ const signExtend = (n: number, width: number): number => (n >= 2 ** (width - 1) 
 const isBased = (word: number): boolean =>
   ((word >>> 25) & 5) === 4 && (word & 0x3b000000) >>> 0 !== 0x18000000;
 
-/** Atomic, exclusive and ordered accesses. */
+/** Atomic, exclusive and ordered accesses: inputs align them to 16 bytes, or have them cross such a boundary. */
 const mustAlign = (word: number): boolean =>
   (word & 0x3f000000) >>> 0 === 0x08000000 ||
   (word & 0x3b200c00) >>> 0 === 0x38200000 ||
@@ -187,7 +188,8 @@ export function seededCase(code: readonly number[], seed: number): Case {
       let at = 64 + r.below(DATA_BYTES - 256);
       if (r.once(16)) at = r.below(DATA_BYTES + 64) - 32;
       else if (r.once(40)) at = DATA_BYTES + r.below(DATA_BYTES);
-      if (isLoadAcquirePc(word) || (mustAlign(word) ? r.below(8) : r.below(2))) at &= ~15;
+      if (mustAlign(word)) at = isLoadAcquirePc(word) || r.below(8) ? at & ~15 : at | 15;
+      else if (r.below(2)) at &= ~15;
       // An index register far away would make the base's arithmetic pointless.
       const rm = fields.Rm;
       if (/:roffset/.test(row.syntax) && rm !== undefined && rm !== 31) {
@@ -196,7 +198,7 @@ export function seededCase(code: readonly number[], seed: number): Case {
           x[rm] = BigInt.asUintN(64, BigInt(r.below(512) - 256));
       }
       const base = BigInt.asUintN(64, BigInt(DATA_ADDRESS + at) - offsetOf(row, fields, x));
-      if (fields.Rn === 31) sp = base & ~15n;
+      if (fields.Rn === 31) sp = mustAlign(word) ? base : base & ~15n;
       else x[fields.Rn] = r.once(20) ? BigInt.asUintN(64, base ^ (BigInt(r.below(256)) << 56n)) : base;
     } else if (/^(BR|BLR|RET)\b/.test(row.name)) {
       const n = fields.Rn ?? Number(/\d+$/.exec(row.name)?.[0]);

@@ -1,16 +1,20 @@
 // Records golden results of every comparable row from the reference CPU, and sample text of every row:
 // `npm run record:isa`. Needs qemu-aarch64 and aarch64-linux-gnu-gcc, and binutils for the text.
 
+import { writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { Random } from '../../../src/hardware/a64/index.ts';
 import { type Case, oracleAvailable, runOracle } from '../oracle/index.ts';
+import { binutilsAvailable, objdump } from './binutils.ts';
 import { codeOf, comparableRows, seededCase } from './cases.ts';
 import { GOLDEN, seedOf, Writer, writeGolden, writeResult } from './golden.ts';
+import { isNamedHint, SYNTAX_GOLDEN, syntaxSamples } from './syntax.ts';
 
 const CODES = 12;
 const OPERANDS = 3;
 const SEED = 20;
 
-function record(): number {
+function record(): void {
   const random = new Random(SEED);
   const chosen = comparableRows.map((row) => {
     const codes = Array.from({ length: CODES }, () => codeOf(row, random)).filter(
@@ -37,13 +41,28 @@ function record(): number {
   }
   writeGolden(w);
   console.log(`${GOLDEN}: ${all.length} cases of ${chosen.length} rows`);
-  return 0;
 }
 
-if (oracleAvailable()) process.exitCode = record();
-else {
+/** What objdump calls undefined although it is only CONSTRAINED UNPREDICTABLE stands as an NOP. */
+function recordSyntax(): void {
+  const samples = syntaxSamples(4, SEED);
+  const words = samples.map((s) => s.word);
+  const plain = objdump(words);
+  const named = objdump(words, true);
+  const lines = samples.map(({ row, word }, k) => {
+    const text = (isNamedHint(row) ? named[k] : plain[k]) as string;
+    return text.startsWith('.inst') ? 'd503201f hint #0x0' : `${word.toString(16).padStart(8, '0')} ${text}`;
+  });
+  writeFileSync(SYNTAX_GOLDEN, gzipSync(`${lines.join('\n')}\n`, { level: 9 }));
+  console.log(`${SYNTAX_GOLDEN}: ${lines.length} lines`);
+}
+
+if (oracleAvailable() && binutilsAvailable()) {
+  record();
+  recordSyntax();
+} else {
   console.error(
-    'record:isa needs qemu-aarch64 (qemu-user) and aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu)',
+    'record:isa needs qemu-aarch64 (qemu-user), aarch64-linux-gnu-gcc and binutils-aarch64-linux-gnu',
   );
   process.exitCode = 2;
 }

@@ -223,7 +223,8 @@ export class JitInsn extends Insn {
 
   private lookup(tag: number, address: Value, bytes: number, options: MemoryOptions): Lookup {
     const entry = tlbEntry(this.state.tlb(options.unprivileged ?? false), address);
-    return { entry, tag, address, bytes, unchecked: options.unchecked ?? false };
+    const { unchecked = false, aligned = false } = options;
+    return { entry, tag, address, bytes, unchecked, aligned };
   }
   /** Host offset of an access that the soft TLB serves and whose tags match; leaves the region for any other. */
   private hit(lookup: Lookup): Value {

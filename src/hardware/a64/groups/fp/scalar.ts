@@ -97,7 +97,8 @@ const compareRows = (name: string, e: string, signaling: boolean): Row[] =>
     sized(
       z,
       `${name} (zero, ${z.title})`,
-      `00011110 ${z.ftype} 1 00000 00 1000 Rn:5 ${e} 1 000`,
+      // Rm should be zero and is ignored.
+      `00011110 ${z.ftype} 1 immrm:5 00 1000 Rn:5 ${e} 1 000`,
       `${name.toLowerCase()} {Rn:${z.letter}}, #0.0`,
       (i) => i.setNzcv(compareScalars(i, z.bits, i.v('Rn'), 'zero', signaling)),
     ),
