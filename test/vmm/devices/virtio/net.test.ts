@@ -92,7 +92,10 @@ describe.each(faces)('network device over %s (virtio 1.3, 5.1)', (_, makeFace) =
 
   it('takes no buffer until there are enough, then delivers in order', () => {
     const { face, memory, rings, wire } = up(makeFace);
-    rings[0].add([{ address: DATA, length: 512, write: true }]);
+    rings[0].add([
+      { address: DATA, length: 256, write: true },
+      { address: DATA + 256, length: 256, write: true },
+    ]);
     wire.receiver?.frame(frameOf(600));
     wire.receiver?.frame(frameOf(60, 9));
     expect(rings[0].take()).toEqual([]);

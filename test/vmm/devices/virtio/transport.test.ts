@@ -10,7 +10,7 @@ import {
 } from '../../../../src/vmm/devices/virtio/features.ts';
 import { VirtioRng } from '../../../../src/vmm/devices/virtio/rng/device.ts';
 import { faces } from './faces.ts';
-import { bringUp, GuestMemory, RING_BASE, testEnv } from './guest.ts';
+import { bringUp, GuestMemory, RING_BASE, SplitRing, testEnv } from './guest.ts';
 
 const rng = (env: DeviceEnv) => new VirtioRng({}, env);
 const UP_TO_FEATURES = STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FEATURES_OK;
@@ -113,6 +113,23 @@ describe.each(faces)('%s', (_, makeFace) => {
     expect(transport.takeInterrupts()).toEqual({ used: false, config: true });
     transport.setStatus(0);
     expect(transport.status()).toBe(0);
+  });
+
+  it('serves at DRIVER_OK what was made available, and rung, before', () => {
+    const memory = new GuestMemory();
+    const transport = makeFace(rng(testEnv(memory)));
+    transport.setStatus(0);
+    transport.setStatus(STATUS.ACKNOWLEDGE | STATUS.DRIVER);
+    transport.accept(F_VERSION_1);
+    transport.setStatus(UP_TO_FEATURES);
+    const ring = new SplitRing(memory, RING_BASE, 16);
+    transport.setQueue(0, 16, ring.descriptors, ring.driver, ring.device);
+    ring.add([BUFFER]);
+    transport.notify(0);
+    expect(ring.take()).toEqual([]);
+    transport.setStatus(UP_TO_FEATURES | STATUS.DRIVER_OK);
+    expect(ring.take()).toEqual([{ head: 0, length: 8 }]);
+    expect(transport.takeInterrupts().used).toBe(true);
   });
 
   it('keeps its position, notifications and features over save and restore', () => {

@@ -113,7 +113,10 @@ export class VirtioCore {
     }
     if (added & STATUS.FAILED) this.warn('the driver gave up on the device');
     this.statusBits |= added;
-    if (added & STATUS.DRIVER_OK) this.activate(undefined);
+    if ((added & STATUS.DRIVER_OK) === 0) return;
+    this.activate(undefined);
+    // Linux's balloon fills its statistics queue and rings before DRIVER_OK; that doorbell must not be lost.
+    for (let index = 0; index < this.queueCount; index++) this.notify(index);
   }
 
   /** 32 bits of the offered features at deviceFeatureSelect. */
