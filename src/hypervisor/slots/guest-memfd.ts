@@ -205,8 +205,9 @@ export class GuestMemfd implements Holder {
     const { frames } = ledger;
     this.frames.set(page, 0);
     // A page that a protected guest was given is pinned, and returns when the guest is torn down.
-    if (frames.owner[frame] !== HOST && (frames.flags[frame] & FRAME_DONATED) === 0)
-      ledger.run(unseal, { frames, frame, guest: this.client.guest });
+    const { guest } = this.client;
+    if (frames.owner[frame] === guest.handle && (frames.flags[frame] & FRAME_DONATED) === 0)
+      ledger.run(unseal, { frames, frame, guest });
     ledger.putDown(frame);
   }
 
