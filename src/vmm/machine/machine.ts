@@ -15,6 +15,7 @@ import { RAM_BASE } from './memory-map.ts';
 import { checkFeatures, checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
 import { Boot, type BootPlan } from './power-on.ts';
 import { type PrepareVm, prepareVm } from './prepare-vm.ts';
+import { ProtectionWatch } from './protection-watch.ts';
 import { type FillRandom, hostRandom, seededRandom } from './random.ts';
 import { type LoopStop, RunLoop } from './run-loop.ts';
 import { virtioRows } from './virtio-rows.ts';
@@ -50,6 +51,8 @@ export interface MachineStats {
   readonly exits: Readonly<Record<string, number>>;
   /** What the engine and the CPUs counted: tlbMisses, regionsCompiled and more. */
   readonly counters: Readonly<Record<string, number>>;
+  /** How a protected guest stands now: privatePages, sharedPages, guardedPages, guardDenials. */
+  readonly protection?: Readonly<Record<string, number>>;
 }
 
 /** The date of virtual-clock runs: 2025-01-01 00:00 UTC. */
@@ -75,6 +78,7 @@ export class Machine implements Disposable {
   private readonly emitter = new Emitter<MachineEvents>();
   private readonly owned: DisposableStore;
   private readonly watch = new CrashWatch();
+  private protectionWatch = new ProtectionWatch();
   private readonly gate = new Alarm();
   private readonly past = { instructions: 0, wallMs: 0, exits: {} as Counts, counters: {} as Counts };
 
@@ -207,6 +211,17 @@ export class Machine implements Disposable {
       guestSeconds: this.clock.now() / 1e9,
       exits: sum(this.past.exits, this.loop.exits),
       counters: sum(this.past.counters, this.boot.counters()),
+      ...this.protection(),
+    };
+  }
+
+  private protection(): Pick<MachineStats, 'protection'> {
+    const { protection } = this.boot;
+    if (!protection) return {};
+    const pages = protection.countPages();
+    const { guardedPages, guardDenials } = protection;
+    return {
+      protection: { privatePages: pages.private, sharedPages: pages.shared, guardedPages, guardDenials },
     };
   }
 
@@ -270,12 +285,14 @@ export class Machine implements Disposable {
       case 'stopped':
         return;
       case 'ended': {
+        const ignorance = this.ignorance(false);
         const verdict = this.watch.verdict(this.clock.now());
-        if (verdict) this.endWith(verdict);
+        if (ignorance !== undefined) this.crash(ignorance);
+        else if (verdict) this.endWith(verdict);
         return;
       }
       case 'stuck':
-        this.crash('every CPU waits for an interrupt that cannot come');
+        this.crash(this.ignorance(true) ?? 'every CPU waits for an interrupt that cannot come');
         return;
       case 'exit':
         this.handleExit(stop.vcpu, stop.exit);
@@ -312,9 +329,17 @@ export class Machine implements Disposable {
     }
   }
 
+  /** Why a protected guest cannot go on, where that is because it does not know. */
+  private ignorance(ended: boolean): string | undefined {
+    const { protection } = this.boot;
+    return protection && this.protectionWatch.verdict(protection, this.clock.now(), ended);
+  }
+
   private guestReset(): void {
+    const ignorance = this.ignorance(true);
     const verdict = this.watch.guestReset(this.clock.now());
-    if (verdict) this.endWith(verdict);
+    if (ignorance !== undefined) this.crash(ignorance);
+    else if (verdict) this.endWith(verdict);
     else if (this.restartOnReset) this.restart('guest');
     else this.end({ reason: 'reset', status: 0, message: 'the guest reset itself' });
   }
@@ -327,6 +352,7 @@ export class Machine implements Disposable {
     this.boot.dispose();
     this.clock.dropTimers();
     this.boot = this.powerOn();
+    this.protectionWatch = new ProtectionWatch();
     this.loop = this.makeLoop();
     this.emitter.emit('reset', { cause });
   }
@@ -353,7 +379,9 @@ export class Machine implements Disposable {
       afterTurn: (idle) => {
         const held = this.console.flush();
         if (idle) this.watch.sawIdle();
-        return held ?? this.watch.verdict(this.clock.now()) !== undefined;
+        if (boot.protection) this.protectionWatch.saw(boot.protection, idle, this.clock.now());
+        if (held) return held;
+        return this.ignorance(false) !== undefined || this.watch.verdict(this.clock.now()) !== undefined;
       },
       expectsEvents: () =>
         boot.vcpus.some((vcpu) => vcpu.poweredOn) && (this.eventSources > 0 || !this.console.inputEnded),

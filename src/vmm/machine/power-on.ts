@@ -47,6 +47,7 @@ export class Boot implements Disposable {
   readonly board: Board;
   /** What the engine and the CPUs count. */
   readonly counters: PreparedVm['counters'];
+  readonly protection: PreparedVm['protection'];
   private readonly vm: MachineVm;
 
   constructor(plan: BootPlan, backends: Backends) {
@@ -55,6 +56,7 @@ export class Boot implements Disposable {
     this.vm = prepared.vm;
     this.vcpus = prepared.vcpus;
     this.counters = prepared.counters;
+    this.protection = prepared.protection;
     this.board = new Board(plan.rows, wire(prepared.vm, backends));
     const tree = loadBootFiles(plan, backends, this.board, prepared);
     const first = prepared.vcpus[0];

@@ -11,6 +11,7 @@ import {
 } from '../../hypervisor/index.ts';
 import { type Log, PAGE_SIZE } from '../../lib/index.ts';
 import { RAM_BASE } from './memory-map.ts';
+import type { ProtectionStatus } from './protection-watch.ts';
 import type { FillRandom } from './random.ts';
 
 /** What the machine uses of a vCPU and of a VM. */
@@ -41,6 +42,8 @@ export interface PreparedVm {
   readonly vcpus: readonly MachineVcpu[];
   /** What the engine and the CPUs counted since the VM was made, by name. */
   counters(): Readonly<Record<string, number>>;
+  /** Of a protected VM. */
+  readonly protection?: ProtectionStatus;
   /** Puts boot files into RAM, by guest-physical address. */
   load(address: number, bytes: Uint8Array): void;
 }
@@ -82,12 +85,29 @@ export const prepareVm: PrepareVm = (config) => {
       tlbMisses: vm.vcpus.reduce((sum, vcpu) => sum + vcpu.cpu.mmu.misses, 0),
       ...engineCounters(vm),
     }),
+    ...(protect === 'pkvm' ? { protection: protectionOf(vm) } : {}),
     load(address, bytes) {
       const refusal = space.port.write(ram + (address - RAM_BASE), bytes);
       if (refusal) throw new Error(`boot files: ${refusal.rule}: ${refusal.reason}`);
     },
   };
 };
+
+function protectionOf({ memory }: Vm): ProtectionStatus {
+  const { mmioGuard } = memory;
+  return {
+    get guardedPages() {
+      return mmioGuard.size;
+    },
+    get guardDenials() {
+      return mmioGuard.denials;
+    },
+    get lastDenied() {
+      return mmioGuard.lastDenied === undefined ? undefined : mmioGuard.lastDenied * PAGE_SIZE;
+    },
+    countPages: () => memory.countPages(),
+  };
+}
 
 /** An engine that compiles says how much. */
 function engineCounters({ engine }: Vm): Record<string, number> {
