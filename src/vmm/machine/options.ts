@@ -25,7 +25,7 @@ export interface MachineOptions {
   /** How many vCPUs, 1 (default) to 8. */
   readonly smp?: number;
   readonly gic?: 2 | 3;
-  /** CPU features to switch on or off by name, such as { pauth: false }. All are on by default but mte. */
+  /** CPU features to switch on or off by name, such as { pauth: false }. All are on by default. */
   readonly cpu?: Readonly<Record<string, boolean>>;
   readonly protect?: Protection;
   /** virtio-blk disks, in the order in which the guest names them. */
@@ -92,14 +92,11 @@ const FEATURES = [
   'pmu',
 ] as const satisfies readonly (keyof VmConfig['features'])[];
 
-/** The instruction table has no tag instructions yet. */
-const FEATURE_DEFAULTS: VmConfig['features'] = { mte: false };
-
 /** Throws UserError. */
 export function checkFeatures(cpu: Readonly<Record<string, boolean>>): VmConfig['features'] {
   const unknown = Object.keys(cpu).find((name) => !FEATURES.some((feature) => feature === name));
   if (unknown !== undefined) {
     throw new UserError(`cpu ${unknown}: there is no such feature; known are ${FEATURES.join(', ')}`);
   }
-  return { ...FEATURE_DEFAULTS, ...cpu };
+  return { ...cpu };
 }
