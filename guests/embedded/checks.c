@@ -117,6 +117,37 @@ static void check_exceptions(void) {
   result("el0", el0, "svc from EL0, result %u", answer);
 }
 
+#define TCF_SYNC (1UL << 40)
+#define ATA (1UL << 43)
+#define TBI0 (1UL << 37)
+#define TAG(n) ((u64)(n) << 56)
+#define WITHOUT_TAG (TAG(1) - 1)
+
+// Memory tagging (Arm ARM D10): a load through a pointer with another tag than the memory's is a synchronous fault.
+static void check_tags(void) {
+  if ((read_reg(id_aa64pfr1_el1) >> 8 & 0xf) < 2) return;
+  u64 sctlr = read_reg(sctlr_el1), tcr = read_reg(tcr_el1);
+  u64 plain = window + 3 * PAGE, tagged = plain | TAG(5), read_back = plain;
+  window_map(3, free_page(), MAP_TAGGED);
+  write_reg(tcr_el1, tcr | TBI0);
+  write_reg(sctlr_el1, sctlr | TCF_SYNC | ATA);
+  isb();
+  asm volatile(".arch armv8.5-a+memtag\n\tmsr tco, #0\n\tstg %1, [%1]\n\tldg %0, [%1]"
+               : "+r"(read_back)
+               : "r"(tagged)
+               : "memory");
+  *(volatile u64 *)tagged = 0x1234;
+  int matches = read_back == tagged && *(volatile u64 *)tagged == 0x1234;
+  expect_fault();
+  (void)*(volatile u64 *)plain;
+  int differs = fault.taken && EC(fault.esr) == 0x25 && FSC(fault.esr) == 0x11 && (fault.far & WITHOUT_TAG) == plain;
+  write_reg(sctlr_el1, sctlr);
+  write_reg(tcr_el1, tcr);
+  isb();
+  window_unmap(3);
+  result("tags", matches && differs, "tag 5 is kept, a load with tag 0 gives ESR %x", fault.esr);
+}
+
 static void check_fp(void) {
   u64 fp = fp_check(), simd = simd_check();
   result("fp", fp == 0, "sqrt, division, fused multiply-add, conversions (%u)", fp);
@@ -175,6 +206,7 @@ void run_checks(void) {
   check_mmu();
   check_memory();
   check_exceptions();
+  check_tags();
   check_fp();
   if (board.gic_version) {
     check_interrupts();

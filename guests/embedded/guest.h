@@ -54,6 +54,7 @@ void mmu_on(void);
 #define MAP_RW 0
 #define MAP_RO 1
 #define MAP_USER_CODE 2
+#define MAP_TAGGED 3
 void window_map(int page, u64 physical, int how);
 void window_unmap(int page);
 void clean_for_execution(u64 at, u64 bytes);

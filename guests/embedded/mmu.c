@@ -6,6 +6,7 @@
 #define TABLE 3UL
 #define ATTR_NORMAL (0UL << 2)
 #define ATTR_DEVICE (1UL << 2)
+#define ATTR_TAGGED (2UL << 2)
 #define AP_USER (1UL << 6)
 #define AP_RO (2UL << 6)
 #define INNER (3UL << 8)
@@ -47,7 +48,7 @@ void mmu_init(void) {
 
 void mmu_on(void) {
   u64 pa_range = read_reg(id_aa64mmfr0_el1) & 0xf;
-  write_reg(mair_el1, 0x04ff);
+  write_reg(mair_el1, 0xf004ff); // tagged, device nGnRE, write-back
   // T0SZ 25, write-back cacheable inner shareable walks, no TTBR1, 4K.
   write_reg(tcr_el1, 25UL | (1UL << 8) | (1UL << 10) | (3UL << 12) | (1UL << 23) | ((pa_range > 5 ? 5 : pa_range) << 32));
   write_reg(ttbr0_el1, level1);
@@ -69,6 +70,7 @@ static void forget(int page) {
 void window_map(int page, u64 physical, int how) {
   u64 entry = physical | TABLE | ATTR_NORMAL | INNER | ACCESSED;
   if (how == MAP_RW) entry |= PXN | UXN;
+  else if (how == MAP_TAGGED) entry = physical | TABLE | ATTR_TAGGED | INNER | ACCESSED | PXN | UXN;
   else if (how == MAP_RO) entry |= AP_RO | PXN | UXN;
   else entry |= AP_USER | AP_RO | PXN;
   window3[page] = entry;

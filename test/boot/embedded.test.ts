@@ -33,6 +33,23 @@ describe('the embedded guest', () => {
     },
   );
 
+  it.skipIf(onQemu)('checks tags where memory tagging is on', { timeout: LIMIT }, async () => {
+    const machine = await boot({ append: 'auto', more: { cpu: { mte: true } } });
+    expect((await machine.ended()).status).toBe(0);
+    expect(machine.console).toMatch(/\ntags .*: ok\r?\n/);
+  });
+
+  it.skipIf(onQemu)('runs the same on both engines', { timeout: LIMIT }, async () => {
+    const on = async (
+      engine: 'interpreter' | 'jit',
+    ): Promise<{ console: string; instructions: number | undefined }> => {
+      const machine = await boot({ append: 'auto', smp: 2, more: { engine, cpu: { mte: true } } });
+      const { instructions } = await machine.ended();
+      return { console: machine.console, instructions };
+    };
+    expect(await on('jit')).toEqual(await on('interpreter'));
+  });
+
   it('answers at its prompt and powers off', { timeout: LIMIT }, async () => {
     const machine = await boot({});
     await machine.until('ringfence> ');
