@@ -189,6 +189,36 @@ describe.each(faces)('block device over %s (virtio 1.3, 5.2)', (_, makeFace) => 
     expect(rig.face.takeInterrupts().used).toBe(true);
   });
 
+  it('serves asynchronous requests one after another, however long each takes', async () => {
+    const bytes = disk();
+    const slowFirst = memoryBlock(bytes);
+    let delay = 15;
+    const backend: BlockBackend = {
+      ...slowFirst,
+      read: (offset, into) =>
+        new Promise((resolve) => {
+          setTimeout(() => resolve(slowFirst.read(offset, into)), delay);
+          delay = 0;
+        }),
+    };
+    const rig = up(makeFace, backend);
+    for (let i = 0; i < 3; i++) {
+      const header = HEADER + 32 * i;
+      rig.memory.view.setUint32(header, BLK_T.IN, true);
+      rig.memory.view.setUint32(header + 8, i + 1, true);
+      rig.rings[0].add([
+        { address: header, length: 16 },
+        { address: DATA + 512 * i, length: 512, write: true },
+        { address: STATUS_BYTE + i, length: 1, write: true },
+      ]);
+      rig.face.notify(0);
+    }
+    await settle();
+    await settle();
+    expect(rig.rings[0].take().map((used) => used.head)).toEqual([0, 3, 6]);
+    expect(Buffer.compare(rig.memory.bytes.slice(DATA, DATA + 1536), bytes.slice(512, 2048))).toBe(0);
+  });
+
   it('forgets an asynchronous request at reset: nothing reaches memory afterwards', async () => {
     const rig = up(makeFace, later(memoryBlock(disk())));
     submit(rig, BLK_T.IN, 1, 512);

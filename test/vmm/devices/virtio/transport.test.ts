@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DeviceEnv } from '../../../../src/vmm/devices/virtio/device.ts';
+import type { DeviceEnv, Session } from '../../../../src/vmm/devices/virtio/device.ts';
 import {
   F_ACCESS_PLATFORM,
   F_EVENT_IDX,
@@ -81,6 +81,29 @@ describe.each(faces)('%s', (_, makeFace) => {
     rig.face.notify(0);
     expect(Buffer.compare(rig.memory.bytes, written)).toBe(0);
     expect(Buffer.compare(before, written)).not.toBe(0);
+  });
+
+  it('kills the queues of a device that would go on using them after reset', () => {
+    let kept: Session | undefined;
+    class Keeper extends VirtioRng {
+      override activate(session: Session): void {
+        kept = session;
+        super.activate(session);
+      }
+    }
+    const rig = bringUp(makeFace, (env) => new Keeper({}, env));
+    rig.rings[0].add([BUFFER]);
+    const queue = kept?.queues[0];
+    const chain = queue?.pop();
+    rig.face.setStatus(0);
+    const before = rig.memory.bytes.slice();
+    if (chain) queue?.complete(chain, 8);
+    queue?.publish();
+    expect(queue?.pop()).toBeUndefined();
+    expect(queue?.arm()).toBe(false);
+    expect(chain).toBeDefined();
+    expect(Buffer.compare(rig.memory.bytes, before)).toBe(0);
+    expect(rig.face.takeInterrupts().used).toBe(false);
   });
 
   it('ignores doorbells of queues that do not exist or are not enabled', () => {
