@@ -92,7 +92,7 @@ export class Vm implements Disposable {
     this.engine =
       options.engine === 'interpreter'
         ? new Interpreter(host.memory, absent)
-        : new Jit(host.memory, absent, options.stopwatch);
+        : new Jit(host.memory, absent, options.stopwatch ? { now: options.stopwatch } : {});
 
     const vcpus: Vcpu[] = [];
     this.vcpus = vcpus;

@@ -15,21 +15,13 @@ import {
 import { Code, type FunctionRef, ModuleWriter } from '../../wasm/index.ts';
 import { flagsOf } from '../jit/flags.ts';
 import { InterpreterInsn } from './insn.ts';
-import { HANDLER, Runtime } from './runtime.ts';
+import { HANDLER, type JitHooks, Runtime } from './runtime.ts';
 
 /** wasm32's limits, so that one module serves memories of all sizes. */
 const SMALLEST_MEMORY = 1;
 const LARGEST_MEMORY = 65536;
 
 export const BUILT_HELPERS = { ...builtHelpers, flagsOf };
-
-/** What the interpreter needs for a JIT beside it. */
-export interface JitHooks {
-  /** Offset of the code cache that it looks into after every branch. */
-  readonly codeCache: number;
-  /** Free slots of the function table, for compiled regions. */
-  readonly spareTable: number;
-}
 
 /** Arm ARM C1.2.4: does condition `cond` hold for these flags? */
 export function conditionHolds(cond: number, nzcv: number): boolean {
@@ -97,7 +89,7 @@ export function interpreterImage(
 ): { image: InterpreterImage; base: number } {
   const decoder = decoderFor(absent);
   const base = reserve(new TableLayout(decoder, 0).bytes);
-  const key = `${featureKey(absent)}:${base}:${jit?.codeCache}:${jit?.spareTable}`;
+  const key = `${featureKey(absent)}:${base}:${jit?.codeCache}:${jit?.spareTable}:${jit?.hot}`;
   let image = images.get(key);
   if (!image) {
     image = generate(decoder, new TableLayout(decoder, base), jit);
@@ -113,7 +105,7 @@ function generate(decoder: Decoder, layout: TableLayout, jit: JitHooks | undefin
     decodeTable: layout.root,
     conditionTable: layout.conditions,
     tagBias: layout.tagBias,
-    ...(jit ? { codeCache: jit.codeCache } : {}),
+    jit,
   };
   const runtime = new Runtime(module, tables, BUILT_HELPERS, hostHelpers);
   const declare = (): FunctionRef => module.declare(HANDLER.params, HANDLER.results);

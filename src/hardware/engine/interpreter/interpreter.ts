@@ -5,8 +5,8 @@ import { type Decoder, type Feature, hostHelpers } from '../../a64/index.ts';
 import type { Services } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import type { Signature } from '../../wasm/index.ts';
-import { BUILT_HELPERS, interpreterImage, type JitHooks } from './image.ts';
-import { CONTINUATIONS, SERVICE_SIGNATURES } from './runtime.ts';
+import { BUILT_HELPERS, interpreterImage } from './image.ts';
+import { CONTINUATIONS, type JitHooks, SERVICE_SIGNATURES } from './runtime.ts';
 
 /** Whatever can run as a vCPU's system side: the Cpu, or a test's. */
 export interface EngineClient extends Services {

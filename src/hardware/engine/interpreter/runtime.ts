@@ -3,7 +3,7 @@
 import type { BuiltHelper, Helpers, HostHelper, MemoryOptions, ReachOptions } from '../../a64/index.ts';
 import { EXCEPTION, STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import { Code, type FunctionRef, type ModuleWriter, type Value } from '../../wasm/index.ts';
-import { CACHE_ENTRIES, CACHE_ENTRY_BYTES, HOT } from '../jit/code-cache.ts';
+import { CACHE_ENTRIES, CACHE_ENTRY_BYTES } from '../jit/code-cache.ts';
 import { tagDescriptor } from '../memory-descriptor.ts';
 import {
   type Bytes,
@@ -49,6 +49,16 @@ export const CONTINUATIONS = {
   stop: { params: ['i32', 'i32', 'i32'], results: ['i32'] },
 } as const;
 
+/** What the interpreter needs for a JIT beside it. */
+export interface JitHooks {
+  /** Offset of the code cache that it looks into after every branch. */
+  readonly codeCache: number;
+  /** Free slots of the function table, for compiled regions. */
+  readonly spareTable: number;
+  /** Arrivals at an instruction before it is worth compiling. */
+  readonly hot: number;
+}
+
 export interface RuntimeTables {
   /** Offset of the first decode level: u16 table indices by keyOf(insn). */
   readonly decodeTable: number;
@@ -56,8 +66,7 @@ export interface RuntimeTables {
   readonly conditionTable: number;
   /** Offset of the u32 that tells where allocation tags are (PhysicalMemory.tagBias). */
   readonly tagBias: number;
-  /** Offset of the code cache, where there is a JIT. */
-  readonly codeCache?: number;
+  readonly jit?: JitHooks | undefined;
 }
 
 export class Runtime {
@@ -89,7 +98,7 @@ export class Runtime {
     for (const [name, { params, results }] of Object.entries(hostHelpers)) {
       this.helpers.set(name, module.importFunction('helper', name, params, results));
     }
-    if (tables.codeCache !== undefined) this.enterFunction = this.defineEnter(tables.codeCache);
+    if (tables.jit) this.enterFunction = this.defineEnter(tables.jit);
     this.jumpFunction = this.defineJump(false);
     this.jumpIndirectFunction = this.defineJump(true);
     this.defineRun();
@@ -222,33 +231,31 @@ export class Runtime {
   }
 
   /** (cpu, hpc, budget): the region compiled for this instruction, or the interpreter, which counts the visit. */
-  private defineEnter(codeCache: number): FunctionRef {
+  private defineEnter({ codeCache, hot }: JitHooks): FunctionRef {
     const ref = this.module.declare(['i32', 'i32', 'i32'], ['i32'], 'enter');
     const c = new Code(this.module, ref.signature);
     const [cpu, hpc, budget] = [c.param(0), c.param(1), c.param(2)];
     c.if(budget.eqz(), () => this.stopAt(c, hpc, budget));
-    const index = hpc.shrU(2).and(CACHE_ENTRIES - 1);
-    const entry = index.mul(CACHE_ENTRY_BYTES).add(codeCache);
-    c.if(
-      c.load('i32.load', entry, 0, 'state').eq(hpc),
-      () => {
-        const known = c.load('i32.load', entry, 4, 'state');
-        c.if(known.gtS(0), () => c.tailCallIndirect(REGION, known, cpu, budget));
-        const count = known.add(1);
-        c.store('i32.store', entry, 4, count, 'state');
-        c.if(count.eqz(), () => {
-          const pc = c.load('i64.load', cpu, STATE.pcDelta, 'state').add(hpc.zext());
-          c.store('i64.store', cpu, STATE.pc, pc, 'state');
-          c.store('i32.store', cpu, STATE.hpc, hpc, 'state');
-          c.store('i32.store', cpu, STATE.budget, budget, 'state');
-          c.return(HOT_CODE);
-        });
-      },
-      () => {
-        c.store('i32.store', entry, 0, hpc, 'state');
-        c.store('i32.store', entry, 4, -HOT, 'state');
-      },
-    );
+    const entry = hpc
+      .shrU(2)
+      .and(CACHE_ENTRIES - 1)
+      .mul(CACHE_ENTRY_BYTES)
+      .add(codeCache);
+    c.if(c.load('i32.load', entry, 0, 'state').ne(hpc), () => {
+      c.store('i32.store', entry, 0, hpc, 'state');
+      c.store('i32.store', entry, 4, -hot, 'state');
+    });
+    const known = c.load('i32.load', entry, 4, 'state');
+    c.if(known.gtS(0), () => c.tailCallIndirect(REGION, known, cpu, budget));
+    const count = known.add(1);
+    c.store('i32.store', entry, 4, count, 'state');
+    c.if(count.eqz(), () => {
+      const pc = c.load('i64.load', cpu, STATE.pcDelta, 'state').add(hpc.zext());
+      c.store('i64.store', cpu, STATE.pc, pc, 'state');
+      c.store('i32.store', cpu, STATE.hpc, hpc, 'state');
+      c.store('i32.store', cpu, STATE.budget, budget, 'state');
+      c.return(HOT_CODE);
+    });
     this.dispatch(c, hpc, budget);
     this.module.define(ref, c.finish());
     return ref;
@@ -292,7 +299,8 @@ export class Runtime {
   ): Lookup {
     const word = options.unprivileged ? STATE.tlbUnprivileged : STATE.tlb;
     const entry = tlbEntry(i.c.load('i32.load', i.cpu, word, 'state'), address);
-    return { entry, tag, address, bytes, unchecked: options.unchecked ?? false };
+    const { unchecked = false, aligned = false } = options;
+    return { entry, tag, address, bytes, unchecked, aligned };
   }
 
   /** Runs `direct` with the host offset where the soft TLB serves the access and its tags match, else `slow`. */

@@ -7,10 +7,6 @@ import type { PhysicalMemory } from '../../memory/index.ts';
 export const CACHE_ENTRIES = 1 << 16;
 export const CACHE_ENTRY_BYTES = 8;
 
-/** Arrivals before a region is compiled: compiling costs as much as interpreting it some two thousand times. */
-export const HOT = 2000;
-/** Arrivals at code that waits in the queue before it is compiled whatever else waits. */
-export const URGENT = 4000;
 /** Counts as good as never: what starts here cannot be compiled. */
 export const NEVER = -0x8000_0000;
 
@@ -39,9 +35,9 @@ export class CodeCache {
     else this.pages.set(page, new Set([host]));
   }
 
-  /** Queued: control that goes on arriving asks for it sooner. */
-  wait(host: number): void {
-    this.install(host, -URGENT);
+  /** Queued: after so many more arrivals it is not to wait for others. */
+  wait(host: number, arrivals: number): void {
+    this.install(host, -arrivals);
   }
 
   /** Nothing that starts here is to be compiled. */

@@ -18,6 +18,8 @@ import { findRegion } from './region.ts';
 
 /** Regions alive at a time; all are dropped when there is no room for one more. */
 const MAX_REGIONS = 8192;
+/** Compiling a region costs as much as interpreting it some two thousand times. */
+const HOT = 2000;
 /** Regions in a module: making one costs about as much as compiling ten regions. */
 const BATCH = 24;
 
@@ -43,6 +45,15 @@ export interface JitCounters {
   readonly flushes: number;
 }
 
+export interface JitOptions {
+  /** Arrivals at an instruction before it is compiled. */
+  readonly hot?: number;
+  /** Regions that share a module. */
+  readonly batch?: number;
+  /** Measures the time that compiling takes, in milliseconds; it changes nothing else. */
+  readonly now?: () => number;
+}
+
 export class Jit {
   private readonly memory: PhysicalMemory;
   private readonly cache: CodeCache;
@@ -64,16 +75,21 @@ export class Jit {
     flushes: 0,
   };
   private readonly now: () => number;
+  private readonly batch: number;
+  private readonly urgent: number;
   private checksTags = false;
 
-  /** `now` measures the time that compiling takes, in milliseconds; it changes nothing else. */
-  constructor(memory: PhysicalMemory, absent?: ReadonlySet<Feature>, now: () => number = () => 0) {
+  constructor(memory: PhysicalMemory, absent?: ReadonlySet<Feature>, options: JitOptions = {}) {
     this.memory = memory;
-    this.now = now;
+    this.now = options.now ?? (() => 0);
+    this.batch = options.batch ?? BATCH;
+    const hot = options.hot ?? HOT;
+    this.urgent = 2 * hot;
     this.cache = new CodeCache(memory);
     this.interpreter = new Interpreter(memory, absent, {
       codeCache: this.cache.base,
       spareTable: MAX_REGIONS,
+      hot,
     });
     this.callables = this.interpreter.callables();
     this.imports = regionImports(memory, this.callables);
@@ -131,9 +147,9 @@ export class Jit {
         return;
       }
       this.queue.set(host, { region, page });
-      this.cache.wait(host);
+      this.cache.wait(host, this.urgent);
     }
-    if (isUrgent || this.queue.size === BATCH) this.compileQueue();
+    if (isUrgent || this.queue.size >= this.batch) this.compileQueue();
   }
 
   private compileQueue(): void {
