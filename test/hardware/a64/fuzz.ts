@@ -3,16 +3,17 @@
 //   --count N     cases (default 200000)
 //   --seed S      where the random numbers start (default: the time; printed, so that a run can be repeated)
 //   --row REGEX   only rows whose name matches
+//   --engine E    interpreter (default) or jit, which compiles everything at once
 //   --all         goes on after a divergence and prints the first of each row
 //
 // Exit status: 0 all agree, 1 a divergence (printed), 2 without qemu-aarch64 and aarch64-linux-gnu-gcc.
 
 import { parseArgs } from 'node:util';
 import { completeDecoder, decodeFields, Random, type Row } from '../../../src/hardware/a64/index.ts';
-import { interpreterDriver } from '../engine/driver.ts';
 import { type Case, oracleAvailable, runOracle } from '../oracle/index.ts';
 import { codeOf, comparableRows, randomSequence, seededCase } from './cases.ts';
 import { divergence, report } from './differential.ts';
+import { ENGINES } from './engines.ts';
 
 const BATCH = 4000;
 /** Operands for each code: neighbours that share code are cheap for the reference CPU. */
@@ -45,6 +46,7 @@ function main(): number {
       count: { type: 'string', default: '200000' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       row: { type: 'string', default: '' },
+      engine: { type: 'string', default: 'interpreter' },
       all: { type: 'boolean', default: false },
     },
   });
@@ -54,15 +56,20 @@ function main(): number {
     );
     return 2;
   }
+  const createDriver = ENGINES[values.engine];
+  if (!createDriver) {
+    console.error(`--engine is one of ${Object.keys(ENGINES).join(', ')}`);
+    return 2;
+  }
   const rows = comparableRows.filter((row) => new RegExp(values.row).test(row.name));
   const total = Number(values.count);
   if (rows.length === 0 || !(total > 0)) {
     console.error(rows.length === 0 ? `no row matches '${values.row}'` : '--count is a positive number');
     return 2;
   }
-  console.log(`${rows.length} rows, ${total} cases, seed ${values.seed}`);
+  console.log(`${rows.length} rows, ${total} cases, seed ${values.seed}, ${values.engine}`);
   const random = new Random(Number(values.seed));
-  const driver = interpreterDriver();
+  const driver = createDriver();
   const started = Date.now();
   const failures = new Map<string, number>();
   let count = 0;
