@@ -1,0 +1,160 @@
+// A protected guest under pKVM's rules: the small kernel, which knows them, uses a disk through shared pages while all
+// else is its own; a kernel that touches a device unannounced ends with a sentence that says so.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type MemoryPort, Vm } from '../../src/hypervisor/index.ts';
+import { audit } from '../../src/hypervisor/ledger/index.ts';
+import { explain } from '../../src/hypervisor/stage2/index.ts';
+import { PAGE_SIZE } from '../../src/lib/index.ts';
+import { Machine, type MachineOptions } from '../../src/vmm/index.ts';
+import { prepareVm } from '../../src/vmm/machine/prepare-vm.ts';
+import { Guest, onQemu } from './drive.ts';
+import { type BootFiles, small } from './kernels.ts';
+
+const LIMIT = 300_000;
+const MEMORY = 256 << 20;
+const RAM = 0x4000_0000;
+/** An eighth of RAM, at its end. */
+const POOL = MEMORY / 8;
+const SBIN = { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` };
+const hasExt4Tools = spawnSync('mke2fs', ['-V'], { env: SBIN }).status === 0;
+const files = onQemu ? undefined : await small();
+
+let folder = '';
+let machine: Machine | undefined;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ringfence-protected-'));
+});
+afterEach(() => machine?.dispose());
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** An ext4 disk with one file. */
+function disk(text: string): string {
+  const content = join(folder, 'content');
+  execFileSync('mkdir', ['-p', content]);
+  writeFileSync(join(content, 'greeting'), text);
+  const image = join(folder, 'disk');
+  writeFileSync(image, '');
+  truncateSync(image, 16 << 20);
+  execFileSync('mke2fs', ['-q', '-t', 'ext4', '-F', '-d', content, image], { env: SBIN });
+  return image;
+}
+
+interface Protected {
+  readonly guest: Guest;
+  readonly made: Machine;
+  readonly vm: Vm;
+  readonly log: string[];
+}
+
+async function boot(from: BootFiles, options: Partial<MachineOptions>): Promise<Protected> {
+  const log: string[] = [];
+  let vm: Vm | undefined;
+  const made = await Machine.create(
+    {
+      ...from,
+      memory: MEMORY,
+      protect: 'pkvm',
+      log: (level, source, message) => {
+        if (level === 'warn' || level === 'error') log.push(`${source}: ${message}`);
+      },
+      ...options,
+    },
+    (config) => {
+      const prepared = prepareVm(config);
+      if (prepared.vm instanceof Vm) vm = prepared.vm;
+      return prepared;
+    },
+  );
+  machine = made;
+  const guest = new Guest({
+    onOutput: (listener) =>
+      void made.console.onOutput((bytes) => {
+        listener(bytes);
+        return new Promise((resolve) => setImmediate(resolve));
+      }),
+    write: (text) => void made.console.write(text),
+    ended: made.run().then(({ status, message }) => ({ status, message, instructions: undefined })),
+    kill: () => made.dispose(),
+  });
+  if (!vm) throw new Error('the machine has another VM');
+  return { guest, made, vm, log };
+}
+
+const reads = (port: MemoryPort, address: number): string =>
+  port.read(address, new Uint8Array(8))?.rule ?? 'allowed';
+
+describe.skipIf(!files || !hasExt4Tools)('Linux as a protected guest (pKVM)', () => {
+  it('uses a disk through shared pages, and every other page is its own', { timeout: LIMIT }, async () => {
+    if (!files) return;
+    const drives = [{ source: disk('from outside\n'), readOnly: true }];
+    const { guest, made, vm, log } = await boot(files, { drives });
+    await guest.prompt();
+    expect(await guest.command('mount -t ext4 -o ro /dev/vda /mnt && cat /mnt/greeting')).toBe(
+      'from outside\n',
+    );
+    const dmesg = await guest.command('dmesg');
+    expect(dmesg).toMatch(/created restricted DMA pool at 0x0*4e000000, size 32 MiB/);
+    expect(dmesg).toMatch(/virtio-pci 0000:00:01.0: assigned reserved memory node restricted-dma@4e000000/);
+    expect(await guest.command('dmesg -r | grep "^<[0-4]>" | grep -v "Memory resource size"')).toBe('');
+
+    await made.pause();
+    const { memory } = vm;
+    // The pool as a whole, the tables of the interrupt controller, and nothing of the kernel.
+    const pages = { private: 0, shared: 0, pool: 0 };
+    memory.guest.table.each((gfn) => {
+      const { guestState } = explain(memory, gfn * PAGE_SIZE);
+      const inPool = gfn * PAGE_SIZE >= RAM + MEMORY - POOL;
+      if (guestState === 'OWNED') pages.private++;
+      else if (inPool) pages.pool++;
+      else pages.shared++;
+    });
+    expect(pages.pool).toBe(POOL / PAGE_SIZE);
+    expect(pages.shared).toBeLessThan(400);
+    expect(pages.private).toBeGreaterThan(4000);
+    expect(made.stats().protection).toMatchObject({
+      privatePages: pages.private,
+      sharedPages: pages.shared + pages.pool,
+      guardDenials: 0,
+    });
+
+    // The VMM and a device reach the pool, and not the kernel's text.
+    const device = memory.devicePort(0x10);
+    const text = RAM + 0x20_0000;
+    expect(explain(memory, text).guestState).toBe('OWNED');
+    expect([reads(device, text), reads(device, RAM + MEMORY - POOL)]).toEqual(['sealed', 'allowed']);
+    const slot = memory.mapper.slots.find(RAM / PAGE_SIZE);
+    if (!slot) throw new Error('RAM is in no slot');
+    const at = (gpa: number): number => slot.hvaPage * PAGE_SIZE + gpa - RAM;
+    expect(reads(memory.space.port, at(text))).toBe('sealed');
+    expect(reads(memory.space.port, at(RAM + MEMORY - POOL))).toBe('allowed');
+    expect(() => vm.vcpus[0].setRegister('x0', 1n)).toThrow(/EPERM/);
+
+    // The guest announced its serial port and PCI configuration space, and not the windows that it does not use.
+    const guarded = new Set(memory.mmioGuard.list().map(({ gfn }) => gfn * PAGE_SIZE));
+    expect([0x900_0000, 0x40_1000_0000, 0xa00_0000].map((address) => guarded.has(address))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(audit(vm.memory.ledger)).toEqual([]);
+    expect(log).toEqual([]);
+
+    made.resume();
+    guest.type('poweroff\r');
+    expect(await guest.ended()).toMatchObject({ status: 0 });
+  });
+
+  it('that uses a device unannounced ends with a sentence that says so', { timeout: LIMIT }, async () => {
+    if (!files) return;
+    const { guest } = await boot({ ...files, append: `${files.append} earlycon` }, {});
+    const { status, message } = await guest.ended();
+    expect(status).toBe(3);
+    expect(message).toContain('used the device at 0x9000000 without a call to the MMIO guard');
+    expect(message).toContain('CONFIG_ARM_PKVM_GUEST');
+  });
+});
