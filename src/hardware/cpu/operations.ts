@@ -80,7 +80,10 @@ const NOWHERE = 2;
 function locate(core: Core, rt: number, access: Access): number {
   const low = core.state.xLow(rt);
   const high = core.state.xHigh(rt);
-  const outcome = core.mmu.translate(low, high, access, core.context(false));
+  const context = core.context(false);
+  // Maintenance goes line by line: all but the first of a page are found here.
+  if (core.mmu.remembered(low, high, access === ACCESS_WRITE, context)) return DONE;
+  const outcome = core.mmu.translate(low, high, access, context);
   if (outcome === STOPPED) return core.leaveToRepeat({ kind: 'stage2' });
   if (outcome === FAULTED) return core.dataAbort(low, high, core.mmu.fault, ISS_CM | ISS_WNR);
   return outcome === NOT_MEMORY ? NOWHERE : DONE;
