@@ -1,0 +1,6 @@
+import { defineConfig } from 'vitest/config';
+
+// A test fails for what it finds, never for how busy the machine is: the limit only ends what hangs.
+const LIMIT_MS = 300_000;
+
+export default defineConfig({ test: { testTimeout: LIMIT_MS, hookTimeout: LIMIT_MS } });
