@@ -75,8 +75,9 @@ const operation = (
   ...(feature ? { feature } : {}),
 });
 
-/** Translates Xt as maintenance does. DONE with mmu.frame set, LEAVE, or NOWHERE where there is no memory. */
 const NOWHERE = 2;
+
+/** Translates Xt as maintenance does. DONE with mmu.frame set, LEAVE, or NOWHERE where there is no memory. */
 function locate(core: Core, rt: number, access: Access): number {
   const low = core.state.xLow(rt);
   const high = core.state.xHigh(rt);

@@ -56,8 +56,8 @@ const isar2 = (f: CpuFeatures): bigint => fields([0, f.wfxt ? 2 : 0]);
 /** 48-bit PA, 16-bit ASID, granules 16K, 64K, 4K. */
 const mmfr0 = (): bigint => fields([0, 5], [4, 2], [20, 1]);
 
-/** HAFDBS with dirty state, 16-bit VMID, hierarchical permission disables, PAN3. */
-const mmfr1 = (): bigint => fields([0, 2], [4, 2], [12, 1], [20, 3]);
+/** HAFDBS with dirty state, 16-bit VMID, hierarchical permission disables, LOR without regions, PAN3. */
+const mmfr1 = (): bigint => fields([0, 2], [4, 2], [12, 1], [16, 1], [20, 3]);
 
 /** CnP, UAO, LSE2, E0PD. */
 const mmfr2 = (): bigint => fields([0, 1], [4, 1], [32, 1], [60, 1]);

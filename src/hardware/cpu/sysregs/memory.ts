@@ -24,6 +24,12 @@ export const memoryRegisters: readonly RegisterRow[] = [
   stored('TCR_EL1', [3, 0, 2, 0, 2], { mask: TCR_WRITABLE, after: (host) => host.translationChanged() }),
   stored('MAIR_EL1', [3, 0, 10, 2, 0], { after: (host) => host.translationChanged() }),
   stored('AMAIR_EL1', [3, 0, 10, 3, 0], { mask: 0n }),
+  // LORID_EL1 says that there are no limited ordering regions, so that their registers are RES0.
+  stored('LORSA_EL1', [3, 0, 10, 4, 0], { mask: 0n }),
+  stored('LOREA_EL1', [3, 0, 10, 4, 1], { mask: 0n }),
+  stored('LORN_EL1', [3, 0, 10, 4, 2], { mask: 0n }),
+  stored('LORC_EL1', [3, 0, 10, 4, 3], { mask: 0n }),
+  stored('LORID_EL1', [3, 0, 10, 4, 7], { el1: 'r' }),
   stored('PAR_EL1', [3, 0, 7, 4, 0]),
   stored('CONTEXTIDR_EL1', [3, 0, 13, 0, 1], { mask: 0xffff_ffffn }),
   stored('TPIDR_EL1', [3, 0, 13, 0, 4]),
