@@ -5,7 +5,7 @@ import { STATE } from '../../cpu/index.ts';
 import type { Value } from '../../wasm/index.ts';
 import type { Insn, MemoryOptions } from '../insn.ts';
 import { type Row, row, rows } from '../row.ts';
-import { baseAddress } from './loads-stores.ts';
+import { baseAddress, spExempt } from './loads-stores.ts';
 
 type Bytes = 1 | 2 | 4 | 8;
 
@@ -51,7 +51,7 @@ const exclusives: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) =>
         'C6.2.210',
         (i) => {
           const address = baseAddress(i);
-          const data = i.load(address, bytes, { aligned: true, syndrome });
+          const data = i.load(address, bytes, { aligned: true, syndrome, ...spExempt(i) });
           setMonitor(i, address, bytes);
           i.setX('Rt', data);
         },
@@ -64,7 +64,7 @@ const exclusives: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) =>
         (i) => {
           const address = baseAddress(i);
           storeExclusive(i, address, bytes, () =>
-            i.store(address, bytes, i.x('Rt'), { aligned: true, syndrome }),
+            i.store(address, bytes, i.x('Rt'), { aligned: true, syndrome, ...spExempt(i) }),
           );
         },
       ),
@@ -86,7 +86,7 @@ const exclusivePairs: Row[] = [4, 8].flatMap((bytes) =>
         'C6.2.209',
         (i) => {
           const address = baseAddress(i);
-          const [low, high] = halves(i, i.load(address, total, { aligned: true }), bytes);
+          const [low, high] = halves(i, i.load(address, total, { aligned: true, ...spExempt(i) }), bytes);
           setMonitor(i, address, total);
           i.setX('Rt', low);
           i.setX('Rt2', high);
@@ -100,7 +100,9 @@ const exclusivePairs: Row[] = [4, 8].flatMap((bytes) =>
         (i) => {
           const address = baseAddress(i);
           const data = joined(i, i.x('Rt'), i.x('Rt2'), bytes);
-          storeExclusive(i, address, total, () => i.store(address, total, data, { aligned: true }));
+          storeExclusive(i, address, total, () =>
+            i.store(address, total, data, { aligned: true, ...spExempt(i) }),
+          );
         },
       ),
     ];
@@ -133,7 +135,7 @@ const compareAndSwap: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) =>
       `cas${letters}${suffix} {Rs:${kind}}, {Rt:${kind}}, [{Rn:xsp}]`,
       'C6.2.48',
       (i) => {
-        const host = i.writable(baseAddress(i), bytes, ATOMIC);
+        const host = i.writable(baseAddress(i), bytes, { ...ATOMIC, ...spExempt(i) });
         const old = i.c.load(LOADS[bytes], host, 0, 'guest');
         const expected = i.x('Rs').and(maskOf(bytes));
         const data = i.x('Rt');
@@ -157,7 +159,7 @@ const compareAndSwapPair: Row[] = [4, 8].flatMap((bytes) =>
       'C6.2.49',
       (i) => {
         const single = bytes as 4 | 8;
-        const host = i.writable(baseAddress(i), (bytes * 2) as 8 | 16, ATOMIC);
+        const host = i.writable(baseAddress(i), (bytes * 2) as 8 | 16, { ...ATOMIC, ...spExempt(i) });
         const low = i.c.load(LOADS[single], host, 0, 'guest');
         const high = i.c.load(LOADS[single], host, bytes, 'guest');
         const mask = maskOf(single);
@@ -213,7 +215,7 @@ const memoryOperations: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) =>
         `${name}${letters}${suffix} {Rs:${kind}}, {Rt:${kind}}, [{Rn:xsp}]`,
         'C6.2.139',
         (i) => {
-          const host = i.writable(baseAddress(i), bytes, ATOMIC);
+          const host = i.writable(baseAddress(i), bytes, { ...ATOMIC, ...spExempt(i) });
           const old = i.c.load(LOADS[bytes], host, 0, 'guest');
           i.c.store(STORES[bytes], host, 0, operate(i, old, i.x('Rs').and(maskOf(bytes)), bytes), 'guest');
           i.setX('Rt', old);

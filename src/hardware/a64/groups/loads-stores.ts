@@ -18,6 +18,9 @@ export function baseAddress(i: Insn): Value {
   return address;
 }
 
+/** SP as the base, without write-back or an index register, exempts an access from tag checks (Arm ARM D10.4). */
+export const spExempt = (i: Insn): { readonly unchecked: Value } => ({ unchecked: i.field('Rn').eq(31) });
+
 /** The low `bytes` of a vector register, as a store wants them. */
 const vectorData = (i: Insn, r: string, bytes: Bytes): Value =>
   bytes === 16 ? i.v(r) : i.c.lane('i64x2.extract_lane', 0, i.v(r));
@@ -136,7 +139,7 @@ const unsignedOffset: Row[] = TRANSFERS.map((t) =>
     `${t.size} 111 ${t.v} 01 ${t.opc} imm12:12 Rn:5 Rt:5`,
     `${mnemonic(t, '')} {Rt:${t.kind}}, [{Rn:xsp}{imm12:offset${t.bytes}}]`,
     'C6.2.178',
-    (i) => transfer(i, t, baseAddress(i).add(i.field64('imm12').shl(log2(t.bytes))), false),
+    (i) => transfer(i, t, baseAddress(i).add(i.field64('imm12').shl(log2(t.bytes))), false, spExempt(i)),
     optionsOf(t),
   ),
 );
@@ -147,7 +150,7 @@ const unscaled: Row[] = TRANSFERS.map((t) =>
     `${t.size} 111 ${t.v} 00 ${t.opc} 0 imm9:9 00 Rn:5 Rt:5`,
     `${mnemonic(t, 'u')} {Rt:${t.kind}}, [{Rn:xsp}{imm9:soffset}]`,
     'C6.2.213',
-    (i) => transfer(i, t, baseAddress(i).add(i.signed('imm9', 9)), false),
+    (i) => transfer(i, t, baseAddress(i).add(i.signed('imm9', 9)), false, spExempt(i)),
     optionsOf(t),
   ),
 );
@@ -188,7 +191,8 @@ const unprivileged: Row[] = GENERAL.map((t) =>
     `${t.size} 111 0 00 ${t.opc} 0 imm9:9 10 Rn:5 Rt:5`,
     `${mnemonic(t, 't')} {Rt:${t.kind}}, [{Rn:xsp}{imm9:soffset}]`,
     'C6.2.198',
-    (i) => transfer(i, t, baseAddress(i).add(i.signed('imm9', 9)), false, { unprivileged: true }),
+    (i) =>
+      transfer(i, t, baseAddress(i).add(i.signed('imm9', 9)), false, { unprivileged: true, ...spExempt(i) }),
   ),
 );
 
@@ -217,7 +221,7 @@ const literal = (name: string, opc: string, t: Transfer): Row =>
     `${opc} 011 ${t.v} 00 imm19:19 Rt:5`,
     `${name.toLowerCase()} {Rt:${t.kind}}, {imm19:label19}`,
     'C6.2.179',
-    (i) => transfer(i, t, i.pc().add(i.signed('imm19', 19, 2)), false),
+    (i) => transfer(i, t, i.pc().add(i.signed('imm19', 19, 2)), false, { unchecked: true }),
     optionsOf(t),
   );
 
@@ -282,13 +286,19 @@ const PAIRS: PairTransfer[] = [
   { opc: '10', v: 1, bytes: 16, kind: 'q' },
 ];
 
-function transferPair(i: Insn, p: PairTransfer, isLoad: boolean, address: Value): void {
+function transferPair(
+  i: Insn,
+  p: PairTransfer,
+  isLoad: boolean,
+  address: Value,
+  options: MemoryOptions,
+): void {
   if (!isLoad) {
     const data = (r: string): Value => (p.v ? vectorData(i, r, p.bytes) : i.x(r));
-    i.storePair(address, p.bytes, data('Rt'), data('Rt2'));
+    i.storePair(address, p.bytes, data('Rt'), data('Rt2'), options);
     return;
   }
-  const [first, second] = i.loadPair(address, p.bytes);
+  const [first, second] = i.loadPair(address, p.bytes, options);
   for (const [r, data] of [
     ['Rt', first],
     ['Rt2', second],
@@ -346,7 +356,7 @@ const pairs: Row[] = PAIRS.flatMap((p) =>
         (i) => {
           const base = baseAddress(i);
           const offset = base.add(i.signed('imm7', 7, log2(p.bytes)));
-          transferPair(i, p, l === 1, form.pre ? offset : base);
+          transferPair(i, p, l === 1, form.pre ? offset : base, form.writeBack ? {} : spExempt(i));
           if (form.writeBack) i.setXsp('Rn', offset);
         },
         p.v ? { simd: true } : {},
@@ -372,7 +382,7 @@ const ordered: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) => {
       `${size} ${bits} Rn:5 Rt:5`,
       `${name}${suffix} {Rt:${kind}}, [{Rn:xsp}]`,
       'C6.2.153',
-      (i) => i.setX('Rt', i.load(baseAddress(i), bytes, memory)),
+      (i) => i.setX('Rt', i.load(baseAddress(i), bytes, { ...memory, ...spExempt(i) })),
       options,
     );
   const storeRow = (name: string, bits: string): Row =>
@@ -381,7 +391,7 @@ const ordered: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) => {
       `${size} ${bits} Rn:5 Rt:5`,
       `${name}${suffix} {Rt:${kind}}, [{Rn:xsp}]`,
       'C6.2.330',
-      (i) => i.store(baseAddress(i), bytes, i.x('Rt'), memory),
+      (i) => i.store(baseAddress(i), bytes, i.x('Rt'), { ...memory, ...spExempt(i) }),
     );
   // Rs and Rt2 are SBO fields, ignored.
   return [
@@ -400,7 +410,7 @@ const orderedUnscaled: Row[] = GENERAL.map((t) =>
     `${t.size} 011001 ${t.opc} 0 imm9:9 00 Rn:5 Rt:5`,
     `${t.load ? 'ldapur' : 'stlur'}${t.mnemonic.slice(4)} {Rt:${t.kind}}, [{Rn:xsp}{imm9:soffset}]`,
     'C6.2.147',
-    (i) => transfer(i, t, baseAddress(i).add(i.signed('imm9', 9)), false, { aligned: true }),
+    (i) => transfer(i, t, baseAddress(i).add(i.signed('imm9', 9)), false, { aligned: true, ...spExempt(i) }),
     { feature: 'LRCPC2' },
   ),
 );

@@ -7,7 +7,7 @@ import type { Value } from '../../wasm/index.ts';
 import type { BuiltHelper, Helpers } from '../helpers.ts';
 import type { Insn } from '../insn.ts';
 import { type Row, row, rows } from '../row.ts';
-import { baseAddress } from './loads-stores.ts';
+import { baseAddress, spExempt } from './loads-stores.ts';
 
 interface Key {
   /** As in the mnemonics. */
@@ -216,7 +216,7 @@ const loadForms: Row[] = [DA, DB].flatMap((key, m) =>
         const base = authenticate(i, key, baseAddress(i), i.i64(0));
         const offset = i.field64('imms9').shl(9).or(i.field64('imm9')).shl(54).shrS(51);
         const address = base.add(offset);
-        const data = i.load(address, 8);
+        const data = i.load(address, 8, writeBack ? {} : spExempt(i));
         if (writeBack) i.setXsp('Rn', address);
         i.setX('Rt', data);
       },

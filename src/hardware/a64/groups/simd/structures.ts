@@ -3,9 +3,9 @@
 // of 16 bytes move at once and are shuffled between registers.
 
 import type { Code, Value } from '../../../wasm/index.ts';
-import type { Insn } from '../../insn.ts';
+import type { Insn, MemoryOptions } from '../../insn.ts';
 import { type Row, row } from '../../row.ts';
-import { baseAddress } from '../loads-stores.ts';
+import { baseAddress, spExempt } from '../loads-stores.ts';
 import { bytes, keepLow } from './lanes.ts';
 import { SECTION } from './rows.ts';
 
@@ -22,16 +22,16 @@ function forms(
   syntax: string,
   total: number,
   byQ: boolean,
-  access: (i: Insn, address: Value) => void,
+  access: (i: Insn, address: Value, memory: MemoryOptions) => void,
   options: Parameters<typeof row>[5] = {},
 ): Row[] {
-  const move = (i: Insn): Value => {
+  const move = (i: Insn, memory: MemoryOptions): Value => {
     const address = baseAddress(i);
-    access(i, address);
+    access(i, address, memory);
     return address;
   };
   return [
-    row(title, patterns[0], `${syntax}, [{Rn:xsp}]`, SECTION, move, options),
+    row(title, patterns[0], `${syntax}, [{Rn:xsp}]`, SECTION, (i) => void move(i, spExempt(i)), options),
     row(
       `${title} (post-index)`,
       patterns[1],
@@ -39,7 +39,7 @@ function forms(
       SECTION,
       (i) => {
         const step = i.select(i.field('Rm').eq(31), i.i64(byQ && i.f.Q ? 2 * total : total), i.x('Rm'));
-        const address = move(i);
+        const address = move(i, {});
         i.setXsp('Rn', address.add(step));
       },
       options,
@@ -89,16 +89,16 @@ function interleaved(at: number, count: number, size: number): number {
 /** The blocks of 16 and perhaps 8 bytes that `total` bytes are. */
 const blocks = (total: number): number => Math.ceil(total / 16);
 
-function loadBlocks(i: Insn, address: Value, total: number): Value[] {
+function loadBlocks(i: Insn, address: Value, total: number, memory: MemoryOptions): Value[] {
   return Array.from({ length: blocks(total) }, (_, k) => {
     const at = address.add(16 * k);
-    return total - 16 * k >= 16 ? i.load(at, 16) : i.load(at, 8).op('i64x2.splat');
+    return total - 16 * k >= 16 ? i.load(at, 16, memory) : i.load(at, 8, memory).op('i64x2.splat');
   });
 }
 
-function loadStructures(i: Insn, address: Value, count: number, size: number): void {
+function loadStructures(i: Insn, address: Value, count: number, size: number, options: MemoryOptions): void {
   const width = i.f.Q ? 16 : 8;
-  const memory = loadBlocks(i, address, count * width);
+  const memory = loadBlocks(i, address, count * width, options);
   const home = new Map<number, number>();
   for (let at = 0; at < count * width; at++) home.set(interleaved(at, count, size), at);
   for (let r = 0; r < count; r++) {
@@ -108,34 +108,34 @@ function loadStructures(i: Insn, address: Value, count: number, size: number): v
   }
 }
 
-function storeStructures(i: Insn, address: Value, count: number, size: number): void {
+function storeStructures(i: Insn, address: Value, count: number, size: number, options: MemoryOptions): void {
   const width = i.f.Q ? 16 : 8;
   const total = count * width;
   const registers = Array.from({ length: count }, (_, r) => i.v(register(r)));
   for (let k = 0; k < blocks(total); k++) {
     const v = gather(i.c, registers, (n) => interleaved((16 * k + n) % total, count, size));
     const at = address.add(16 * k);
-    if (total - 16 * k >= 16) i.store(at, 16, v);
-    else i.store(at, 8, i.c.lane('i64x2.extract_lane', 0, v));
+    if (total - 16 * k >= 16) i.store(at, 16, v, options);
+    else i.store(at, 8, i.c.lane('i64x2.extract_lane', 0, v), options);
   }
 }
 
 /** LD1 to four registers and ST1 from them: one after the other. */
-function loadRegisters(i: Insn, address: Value, count: number): void {
+function loadRegisters(i: Insn, address: Value, count: number, options: MemoryOptions): void {
   if (i.f.Q) {
-    const memory = loadBlocks(i, address, 16 * count);
+    const memory = loadBlocks(i, address, 16 * count, options);
     for (const [r, v] of memory.entries()) i.setV(register(r), v);
     return;
   }
-  const memory = Array.from({ length: count }, (_, r) => i.load(address.add(8 * r), 8));
+  const memory = Array.from({ length: count }, (_, r) => i.load(address.add(8 * r), 8, options));
   for (const [r, n] of memory.entries())
     i.setV(register(r), i.c.lane('i64x2.replace_lane', 0, i.c.v128(0n), n));
 }
-function storeRegisters(i: Insn, address: Value, count: number): void {
+function storeRegisters(i: Insn, address: Value, count: number, options: MemoryOptions): void {
   for (let r = 0; r < count; r++) {
     const v = i.v(register(r));
-    if (i.f.Q) i.store(address.add(16 * r), 16, v);
-    else i.store(address.add(8 * r), 8, i.c.lane('i64x2.extract_lane', 0, v));
+    if (i.f.Q) i.store(address.add(16 * r), 16, v, options);
+    else i.store(address.add(8 * r), 8, i.c.lane('i64x2.extract_lane', 0, v), options);
   }
 }
 
@@ -147,10 +147,10 @@ const multiple = (load: boolean, count: Count, structured: boolean): Row[] => {
   const [l, title] = load ? [1, 'LD'] : [0, 'ST'];
   const opcode = structured ? STRUCTURED[count] : SEQUENTIAL[count];
   const number = structured ? count : 1;
-  const access = (i: Insn, address: Value): void => {
+  const access = (i: Insn, address: Value, memory: MemoryOptions): void => {
     const size = i.f.size as number;
-    if (!structured) (load ? loadRegisters : storeRegisters)(i, address, count);
-    else (load ? loadStructures : storeStructures)(i, address, count, size);
+    if (!structured) (load ? loadRegisters : storeRegisters)(i, address, count, memory);
+    else (load ? loadStructures : storeStructures)(i, address, count, size, memory);
   };
   // Registers one after the other move alike whatever their lanes.
   const size = structured ? 'size:2' : 'immsize:2';
@@ -188,14 +188,14 @@ const single = (load: boolean, count: Count, e: Element): Row[] => {
   const [l, title] = load ? [1, 'LD'] : [0, 'ST'];
   const width = (e.bits / 8) as 1 | 2 | 4 | 8;
   const numbers = Array.from({ length: count }, (_, r) => r);
-  const access = (i: Insn, address: Value): void => {
+  const access = (i: Insn, address: Value, memory: MemoryOptions): void => {
     const index = elementIndex(i, e);
     const at = (r: number): Value => address.add(width * r);
     if (!load) {
-      for (const r of numbers) i.store(at(r), width, i.element(register(r), e.bits, index).zext());
+      for (const r of numbers) i.store(at(r), width, i.element(register(r), e.bits, index).zext(), memory);
       return;
     }
-    const data = numbers.map((r) => i.load(at(r), width));
+    const data = numbers.map((r) => i.load(at(r), width, memory));
     for (const [r, n] of data.entries())
       i.setElement(register(r), e.bits, index, e.bits === 64 ? n : n.wrap());
   };
@@ -220,8 +220,8 @@ const SHAPES = ['i8x16', 'i16x8', 'i32x4', 'i64x2'] as const;
 const replicate = (count: Count, size: 0 | 1 | 2 | 3): Row[] => {
   const width = (1 << size) as 1 | 2 | 4 | 8;
   const [R, o] = [(count - 1) & 1, (count - 1) >> 1];
-  const access = (i: Insn, address: Value): void => {
-    const data = Array.from({ length: count }, (_, r) => i.load(address.add(width * r), width));
+  const access = (i: Insn, address: Value, memory: MemoryOptions): void => {
+    const data = Array.from({ length: count }, (_, r) => i.load(address.add(width * r), width, memory));
     data.forEach((n, r) => {
       const v = (size === 3 ? n : n.wrap()).op(`${SHAPES[size]}.splat`);
       i.setV(register(r), keepLow(i.c, v, i.f.Q ? 128 : 64));
