@@ -1,28 +1,27 @@
 // Performs the calls of a pKVM recording on Ringfence: a protected or ordinary VM on a pKVM host, its VMM, and the
 // host's kernel, each on its own side of the wall.
 
+import { PhysicalMemory, UPSTREAM, type Vcpu, type VcpuExit, Vm } from '../../hypervisor/index.ts';
 import { type AddressSpace, Host, HostKernel } from '../../hypervisor/slots/index.ts';
-import { type ShareResult, type VcpuAccess, type VcpuPort, VmMemory } from '../../hypervisor/stage2/index.ts';
 import { ERRNO, Errno, gpa, type Hva, hva, PAGE_SIZE } from '../../lib/index.ts';
+import { CODE, type GuestCommand, programPage, runCommand } from './pkvm-guest.ts';
 import { PKVM_ANSWER_FIELDS, type PkvmCall } from './pkvm-recording.ts';
 import type { AnswerFields, Player } from './player.ts';
 import { type Answer, fromHex, type RawLine, toHex } from './recording.ts';
 
 const PAGES = 16;
-const CODE = gpa(0x4000_0000);
 const DATA = gpa(0x8000_0000);
 /** Where the recorder moved slot 1 to and put slot 3. */
 const ELSEWHERE = gpa(0x9000_0000);
 const FRAMES = 256;
+/** For one vCPU and the interpreter. */
+const SYSTEM_BYTES = 1 << 20;
 
-const MEMINFO = 0xc6000002;
-const MEM_SHARE = 0xc6000003;
-const MEM_UNSHARE = 0xc6000004;
-const INVALID_PARAMETER = toHex(BigInt.asUintN(64, -3n));
+/** The host's clock beside the guest's counter: no two runs agree on it. */
+const KVM_PTP = 0x86000001;
 const NOT_SUPPORTED = toHex(BigInt.asUintN(64, -1n));
 /** What the recorder's VMM answered to a load that was left to it. */
-const MMIO_LOAD = '5a5a5a5a5a5a5a5a';
-const SEA_AT_EL1 = '96000010';
+const MMIO_LOAD = 0x5a5a_5a5a_5a5a_5a5an;
 
 function result(call: () => void): number {
   try {
@@ -34,33 +33,34 @@ function result(call: () => void): number {
   }
 }
 
+const newHost = (): Host =>
+  new Host(new PhysicalMemory({ frames: FRAMES, systemBytes: SYSTEM_BYTES }), { pkvm: true });
+
 type Of<Op extends PkvmCall['op']> = PkvmCall & { readonly op: Op };
 
 export class PkvmPerformer implements Player {
   readonly answerFields: AnswerFields = PKVM_ANSWER_FIELDS;
-  readonly host = Host.create(FRAMES, { pkvm: true });
-  private readonly kernel = new HostKernel(this.host);
+  /** A new one for each VM: the CPU's tables stay in a host's memory for good. */
+  host = newHost();
+  private kernel = new HostKernel(this.host);
   private space: AddressSpace | undefined;
-  private memory: VmMemory | undefined;
-  private vcpu: VcpuPort | undefined;
+  private vm: Vm | undefined;
   private ram: Hva = hva(0);
-  private flags = 0;
-  private isProtected = false;
 
-  /** The answer of ours, or undefined for a call that is not about memory. */
-  perform(raw: RawLine): Answer | undefined {
+  /** The answer of ours. */
+  perform(raw: RawLine): Answer {
     const call = raw as PkvmCall;
     switch (call.op) {
       case 'vm':
-        return this.vm(call);
+        return this.newVm(call);
       case 'setup':
         return this.setup();
       case 'hvc':
         return this.hvc(call);
       case 'gload':
-        return this.load(call.gpa);
+        return this.access({ kind: 'load', address: fromHex(call.gpa) });
       case 'gstore':
-        return this.store(call.gpa, call.val);
+        return this.access({ kind: 'store', address: fromHex(call.gpa), value: fromHex(call.val) });
       case 'vmm':
         return this.vmm(call);
       case 'hostkernel':
@@ -81,22 +81,32 @@ export class PkvmPerformer implements Player {
   }
 
   dispose(): void {
-    this.memory?.destroy();
+    this.vm?.dispose();
     this.space?.destroy();
   }
 
-  private get parts(): { space: AddressSpace; memory: VmMemory; vcpu: VcpuPort } {
-    const { space, memory, vcpu } = this;
-    if (!space || !memory || !vcpu) throw new Error('a recording begins with "vm"');
-    return { space, memory, vcpu };
+  private get parts(): { space: AddressSpace; vm: Vm; vcpu: Vcpu } {
+    const { space, vm } = this;
+    if (!space || !vm) throw new Error('a recording begins with "vm"');
+    return { space, vm, vcpu: vm.vcpus[0] };
   }
 
-  private vm(line: Of<'vm'>): Answer {
+  private newVm(line: Of<'vm'>): Answer {
     this.dispose();
+    this.host = newHost();
+    this.kernel = new HostKernel(this.host);
     const space = this.host.createAddressSpace();
     this.space = space;
-    this.isProtected = line.protected === 1;
-    this.memory = new VmMemory(this.host, space, { protected: this.isProtected });
+    this.vm = new Vm(this.host, space, {
+      vcpus: 1,
+      gic: 3,
+      protected: line.protected === 1,
+      extensions: UPSTREAM,
+      features: { mte: false },
+      engine: 'interpreter',
+      clock: { now: () => 0, virtual: true },
+      wallClock: () => 0n,
+    });
     this.ram = space.mmapAnonymous(PAGES * PAGE_SIZE);
     line.init.forEach((word, page) => {
       if (word !== '0') space.port.write(this.ram + page * PAGE_SIZE, bytesOf(fromHex(word)));
@@ -105,65 +115,41 @@ export class PkvmPerformer implements Player {
   }
 
   private setup(): Answer {
-    const { space, memory } = this;
-    if (!space || !memory) throw new Error('a recording begins with "vm"');
+    const { space, vm, vcpu } = this.parts;
     const code = space.mmapAnonymous(PAGE_SIZE);
-    space.port.write(code, new Uint8Array(PAGE_SIZE).fill(1));
+    space.port.write(code, programPage());
     const slots = [
-      result(() => memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: CODE, size: PAGE_SIZE, hva: code })),
+      result(() =>
+        vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: CODE, size: PAGE_SIZE, hva: code }),
+      ),
       this.slot(1, DATA, PAGES * PAGE_SIZE, 0),
     ];
-    this.vcpu = memory.createVcpuPort(0);
-    return { slots, vcpu: 0, pc: 0 };
+    return { slots, vcpu: 0, pc: result(() => vcpu.setRegister('pc', BigInt(CODE))) };
   }
 
   private slot(slot: number, at: number, size: number, flags: number): number {
-    return result(() => this.memory!.setUserMemoryRegion({ slot, flags, gpa: at, size, hva: this.ram }));
+    return result(() =>
+      this.parts.vm.memory.setUserMemoryRegion({ slot, flags, gpa: at, size, hva: this.ram }),
+    );
   }
 
   // -------------------------------------------------------------- the guest
 
-  private load(address: string): Answer {
-    const { vcpu } = this.parts;
-    vcpu.fetch(CODE);
-    const access = vcpu.load(gpa(Number(fromHex(address))));
-    return this.ran(access, address, 0, (value) => [toHex(value), '0', '0', '0'], [MMIO_LOAD, '0', '0', '0']);
+  private access(command: GuestCommand): Answer {
+    const { x, fault, mmio, failed } = runCommand(this.parts.vcpu, command, MMIO_LOAD);
+    if (failed) return failedRun(failed);
+    return {
+      ...(mmio ? { mmio: toHex(mmio.gpa), w: mmio.write ? 1 : 0 } : {}),
+      ...(fault ? { esr: toHex(fault.esr), far: toHex(fault.far) } : { x: x?.map(toHex) }),
+    };
   }
 
-  private store(address: string, value: string): Answer {
-    const { vcpu } = this.parts;
-    vcpu.fetch(CODE);
-    const access = vcpu.store(gpa(Number(fromHex(address))), fromHex(value));
-    const registers = ['0', value, '0', '0'];
-    return this.ran(access, address, 1, () => registers, registers);
-  }
-
-  private ran(
-    access: VcpuAccess,
-    address: string,
-    write: number,
-    done: (value: bigint) => string[],
-    emulated: string[],
-  ): Answer {
-    if (access.kind === 'done') return { x: done(access.value) };
-    if (access.kind === 'mmio') return { mmio: address, w: write, x: emulated };
-    if (access.kind === 'abort') return { esr: SEA_AT_EL1, far: address };
-    return failedRun(access);
-  }
-
-  private hvc({ fn, x1, x2, x3 }: Of<'hvc'>): Answer | undefined {
-    const { vcpu, memory } = this.parts;
-    vcpu.fetch(CODE);
-    const id = Number(fromHex(fn));
-    if (id !== MEMINFO && id !== MEM_SHARE && id !== MEM_UNSHARE) return undefined;
-    if (!this.isProtected) return { x: [NOT_SUPPORTED, '0', '0', '0'] };
-    const reserved = id === MEMINFO ? [x1, x2, x3] : [x2, x3];
-    if (reserved.some((word) => word !== '0')) return { x: [INVALID_PARAMETER, '0', '0', '0'] };
-    if (id === MEMINFO) return { x: [toHex(PAGE_SIZE), '0', '0', '0'] };
-    const ipa = Number(fromHex(x1));
-    if (id === MEM_UNSHARE) return shared(memory.unshareFromHost(ipa));
-    const first = memory.shareWithHost(ipa, 0);
-    return shared(first.kind === 'again' ? memory.shareWithHost(ipa, 0) : first);
+  private hvc(call: Of<'hvc'>): Answer {
+    const x = [call.fn, call.x1, call.x2, call.x3].map(fromHex);
+    const answer = this.access({ kind: 'hvc', x });
+    const there = (words: unknown): boolean => Array.isArray(words) && words[0] !== NOT_SUPPORTED;
+    const isTime = Number(x[0]) === KVM_PTP && there(answer.x) && there(call.x);
+    return isTime ? { ...answer, x: call.x } : answer;
   }
 
   // -------------------------------------------------------------- the host
@@ -200,11 +186,11 @@ export class PkvmPerformer implements Player {
       case 'delete':
         return { r: this.slot(1, DATA, 0, 0) };
       case 'move':
-        return { r: this.slot(1, ELSEWHERE, size, this.flags) };
+        return { r: this.slot(1, ELSEWHERE, size, 0) };
       case 'logdirty':
         return { r: this.slot(1, DATA, size, 1) };
       case 'identical':
-        return { r: this.slot(1, DATA, size, this.flags) };
+        return { r: this.slot(1, DATA, size, 0) };
       case 'readonly':
         return { r: this.slot(3, ELSEWHERE, PAGE_SIZE, 2) };
     }
@@ -216,8 +202,8 @@ export class PkvmPerformer implements Player {
   }
 
   private after(): Answer {
-    const { memory, space } = this.parts;
-    memory.destroy();
+    const { vm, space } = this.parts;
+    vm.dispose();
     const mem = Array.from({ length: PAGES }, (_, page) => {
       const bytes = new Uint8Array(8);
       space.port.read(this.pageAt(page), bytes);
@@ -235,22 +221,7 @@ const bytesOf = (value: bigint): Uint8Array => {
 
 const wordOf = (bytes: Uint8Array): string => toHex(new DataView(bytes.buffer).getBigUint64(0, true));
 
-function failedRun({ exit }: VcpuAccess & { kind: 'exit' }): Answer {
-  if (exit.reason === 'dirty-ring-full') return { run: 0, exit: 31 };
-  return { run: -ERRNO[exit.errno], exit: 0 };
-}
-
-function shared(outcome: ShareResult): Answer {
-  switch (outcome.kind) {
-    case 'done':
-      return { x: ['0', '0', '0', '0'] };
-    case 'refused':
-      return { x: [INVALID_PARAMETER, '0', '0', '0'] };
-    case 'again':
-      throw new Error('a page that was just donated is missing');
-    case 'abort':
-      return { esr: SEA_AT_EL1, far: '0' };
-    case 'exit':
-      return failedRun({ kind: 'exit', exit: outcome.exit });
-  }
+function failedRun(exit: VcpuExit): Answer {
+  if (exit.reason === 'error' || exit.reason === 'memory-fault') return { run: -ERRNO[exit.errno], exit: 0 };
+  throw new Error(`the guest's program left with ${exit.reason}`);
 }

@@ -9,7 +9,7 @@ export type AnswerFields = Readonly<Record<string, readonly string[]>>;
 export interface Player {
   readonly host: Host;
   readonly answerFields: AnswerFields;
-  /** Our answer to a call whose op is in `answerFields`; undefined for a call that is not about memory. */
-  perform(call: RawLine): Answer | undefined;
+  /** Our answer to a call whose op is in `answerFields`. */
+  perform(call: RawLine): Answer;
   dispose(): void;
 }
