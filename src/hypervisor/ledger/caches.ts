@@ -15,12 +15,18 @@ export class Caches {
   private readonly memory: PhysicalMemory;
   private readonly frames: FrameTable;
   private depth = 0;
+  private telling = false;
   private readonly pendingViews: FrameNumber[] = [];
   private readonly pendingGuests = new Map<Guest, FrameNumber[]>();
 
   constructor(memory: PhysicalMemory, frames: FrameTable) {
     this.memory = memory;
     this.frames = frames;
+  }
+
+  /** A cache is being told of a change: whoever is called back must not begin another one. */
+  get isTelling(): boolean {
+    return this.telling;
   }
 
   dropFromViews(frame: FrameNumber): void {
@@ -30,15 +36,13 @@ export class Caches {
       this.pendingViews.push(frame);
       return;
     }
-    const offset = this.memory.offsetOf(frame);
-    for (const view of this.views) view.dropFrame(offset);
+    this.tell(this.views, [frame]);
   }
 
   dropFromGuest(guest: Guest, frame: FrameNumber): void {
     if (guest.tlbs.size === 0) return;
     if (this.depth === 0) {
-      const offset = this.memory.offsetOf(frame);
-      for (const tlb of guest.tlbs) tlb.dropFrame(offset);
+      this.tell(guest.tlbs, [frame]);
       return;
     }
     const pending = this.pendingGuests.get(guest);
@@ -48,14 +52,14 @@ export class Caches {
 
   /** No write by this guest, or by any view, goes unasked any more. */
   dropWrites(guest: Guest): void {
-    for (const cache of [...guest.tlbs, ...this.views]) {
+    this.each([...guest.tlbs, ...this.views], (cache) => {
       if (cache.dropWrites) cache.dropWrites();
       else cache.dropAll();
-    }
+    });
   }
 
   dropAllViews(): void {
-    for (const view of this.views) view.dropAll();
+    this.each(this.views, (view) => view.dropAll());
   }
 
   /** Runs a change of many pages; what it made stale is dropped when it ends, whether it throws or not. */
@@ -70,17 +74,27 @@ export class Caches {
   }
 
   private flush(): void {
-    this.dropFrom(this.views, this.pendingViews);
+    this.tell(this.views, this.pendingViews);
     this.pendingViews.length = 0;
-    for (const [guest, frames] of this.pendingGuests) this.dropFrom(guest.tlbs, frames);
+    for (const [guest, frames] of this.pendingGuests) this.tell(guest.tlbs, frames);
     this.pendingGuests.clear();
   }
 
-  private dropFrom(caches: Iterable<TlbInvalidator>, frames: readonly FrameNumber[]): void {
+  private tell(caches: Iterable<TlbInvalidator>, frames: readonly FrameNumber[]): void {
     if (frames.length === 0) return;
-    for (const cache of caches) {
+    this.each(caches, (cache) => {
       if (frames.length > MANY) cache.dropAll();
       else for (const frame of frames) cache.dropFrame(this.memory.offsetOf(frame));
+    });
+  }
+
+  private each(caches: Iterable<TlbInvalidator>, act: (cache: TlbInvalidator) => void): void {
+    const outer = this.telling;
+    this.telling = true;
+    try {
+      for (const cache of caches) act(cache);
+    } finally {
+      this.telling = outer;
     }
   }
 }

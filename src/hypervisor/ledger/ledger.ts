@@ -61,8 +61,10 @@ export class Ledger {
     return undefined;
   }
 
-  /** Throws the failing condition's errno, with nothing changed. */
+  /** Throws the failing condition's errno, with nothing changed; EBUSY where a cache that is being told calls back. */
   run(transition: Transition, site: Site): void {
+    if (this.caches.isTelling)
+      throw new Errno('EBUSY', `${transition.name} out of the middle of another change`);
     const refused = this.refusal(transition, site);
     if (refused)
       throw new Errno(refused.errno, `${transition.name} of frame ${site.frame}: needs that ${refused.says}`);

@@ -139,9 +139,10 @@ export class VmMemory {
     this.ledger.auditors.add(this);
   }
 
-  /** Every call on a dead VM, or from a process that is gone. */
+  /** Every call on a dead VM, or from a process that is gone, is EIO; one from within an invalidation EBUSY. */
   private needAlive(): void {
     if (this.destroyed || !this.space.isAlive) throw new Errno('EIO', 'the VM is dead');
+    if (this.ledger.caches.isTelling) throw new Errno('EBUSY', 'a call out of the middle of another one');
   }
 
   // -------------------------------------------------------------- capabilities
