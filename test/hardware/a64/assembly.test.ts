@@ -34,6 +34,51 @@ describe('assembler', () => {
     expect(labels.get('end')).toBe(0x58n);
   });
 
+  it('evaluates expressions, symbols and numbered labels', () => {
+    const source = `
+      .equ BIT, 1 << 4
+      mov x0, #(BIT | 3)
+      add x1, x1, #BIT * 2 + 1
+      and x2, x3, #~0xff
+    1: sub x0, x0, #1
+      cbnz x0, 1b
+      cbz x0, 1f
+    1: ldr x4, [x5, #(2 * 8)]
+      b . + 8
+      .word (end - 1b) / 4
+    end:`;
+    expect(text(source)).toEqual([
+      'movz x0, #0x13',
+      'add x1, x1, #0x21',
+      'and x2, x3, #0xffffffffffffff00',
+      'sub x0, x0, #0x1',
+      'cbnz x0, 0xc',
+      'cbz x0, 0x18',
+      'ldr x4, [x5, #16]',
+      'b 0x24',
+      'udf #3',
+    ]);
+  });
+
+  it('keeps literals in pools', () => {
+    const words = assemble(
+      'ldr x0, =0x123456789abcdef0\nldr w1, =label\nb label\n.ltorg\nlabel: ldr x2, =label + 1',
+      0x100,
+    );
+    expect([...words].map((word) => word.toString(16))).toEqual([
+      '58000080',
+      '180000a1',
+      '14000005',
+      '0',
+      '9abcdef0',
+      '12345678',
+      '11c',
+      '58000022',
+      '11d',
+      '0',
+    ]);
+  });
+
   it('ignores comments and spacing', () => {
     expect(text('  ADD   X0 , X1,X2 // sum\n/* nothing\n here */ # remark\nldr w0,[ x1 , #4 ]; ret')).toEqual(
       ['add x0, x1, x2', 'ldr w0, [x1, #4]', 'ret'],

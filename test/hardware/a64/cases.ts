@@ -80,7 +80,7 @@ function integerLane(r: Random, bits: number): bigint {
 }
 
 /** Where the reference's own program and stack are: a stray access there would find something, or break it. */
-const isMappedInReference = (n: bigint): boolean =>
+export const isMappedInReference = (n: bigint): boolean =>
   (n >= 0x3f_0000n && n < 0x500_0000n) || (n >= 0x40_0000_0000n && n < 0x60_0000_0000n);
 const low = (n: bigint): bigint => n & 0xffff_ffffn;
 
@@ -146,7 +146,7 @@ const mustAlign = (word: number): boolean =>
 const isLoadAcquirePc = (word: number): boolean => (word & 0x3ffffc00) >>> 0 === 0x38bfc000;
 
 /** What an addressing form adds to the base before the access, given the index register. */
-function offsetOf(row: Row, f: Fields, x: BigUint64Array): bigint {
+export function offsetOf(row: Row, f: Fields, x: BigUint64Array): bigint {
   const [, form, scale] = /\{(?:imms9,)?imm(?:12|9|7):(s|soffset|offset)(\d*)\}\]/.exec(row.syntax) ?? [];
   if (form !== undefined) {
     const unit = Number(scale || 1);

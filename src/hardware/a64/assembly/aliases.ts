@@ -51,6 +51,16 @@ const additive =
     return out;
   };
 
+/** BIC and its like with an immediate: the plain operation with its complement. */
+const complemented =
+  (mnemonic: string): Expand =>
+  (d, n, m) => {
+    const imm = value(m);
+    return imm === undefined
+      ? undefined
+      : `${mnemonic} ${list(d, n, `#${BigInt.asUintN(bits(d as string), ~imm)}`)}`;
+  };
+
 /** ASR, LSL, LSR and ROR by an immediate, or by a register. */
 const shiftBy =
   (variable: string, immediate: (d: string, n: string, shift: number) => string): Expand =>
@@ -231,6 +241,10 @@ const ALIASES: ReadonlyMap<string, Expand> = new Map<string, Expand>([
   ['adds', additive('adds', 'subs')],
   ['sub', additive('sub', 'add')],
   ['subs', additive('subs', 'adds')],
+  ['bic', complemented('and')],
+  ['bics', complemented('ands')],
+  ['orn', complemented('orr')],
+  ['eon', complemented('eor')],
   ['mul', (d, n, m) => `madd ${list(d, n, m, zero(d as string))}`],
   ['mneg', (d, n, m) => `msub ${list(d, n, m, zero(d as string))}`],
   ['smull', (d, n, m) => `smaddl ${list(d, n, m, 'xzr')}`],

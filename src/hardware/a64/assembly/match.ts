@@ -3,10 +3,10 @@
 import type { Field, Fields } from '../pattern.ts';
 import type { Row } from '../row.ts';
 import { allRows } from '../table.ts';
-import { Cursor, type ParseContext } from './kinds/index.ts';
+import type { Names } from './expression.ts';
+import { Cursor } from './kinds/index.ts';
 import { type Part, syntaxOf } from './syntax.ts';
 
-type Labels = Pick<ParseContext, 'pc' | 'label'>;
 type Known = Readonly<Record<string, number>>;
 
 /** What a row's text begins with, up to the first space or operand, for every choice within. */
@@ -64,7 +64,7 @@ function* matches(
   k: number,
   cursor: Cursor,
   fields: Known,
-  labels: Labels,
+  names: Names,
 ): Generator<Known> {
   const part = parts[k];
   if (!part) {
@@ -76,16 +76,16 @@ function* matches(
     // The number sign before an immediate is optional.
     const bare = part.text.endsWith('#') && cursor.text[from + part.text.length - 1] !== '#';
     if (cursor.take(bare ? part.text.slice(0, -1) : part.text)) {
-      yield* matches(parts, k + 1, cursor, fields, labels);
+      yield* matches(parts, k + 1, cursor, fields, names);
     }
   } else if ('kind' in part) {
-    const parsed = part.kind.parse(cursor, part.fields, { ...labels, fields });
+    const parsed = part.kind.parse(cursor, part.fields, { ...names, fields });
     const merged = parsed && merge(fields, parsed);
-    if (merged) yield* matches(parts, k + 1, cursor, merged, labels);
+    if (merged) yield* matches(parts, k + 1, cursor, merged, names);
   } else {
     for (const [option, text] of part.options.entries()) {
       const merged = merge(fields, choose(part.fields, option));
-      if (merged && cursor.take(text)) yield* matches(parts, k + 1, cursor, merged, labels);
+      if (merged && cursor.take(text)) yield* matches(parts, k + 1, cursor, merged, names);
       cursor.at = from;
     }
   }
@@ -115,13 +115,13 @@ export function encode(row: Row, fields: Fields): number {
 }
 
 /** The encoding of one instruction's text in canonical spelling, or undefined where no row has it. */
-export function match(text: string, labels: Labels): number | undefined {
+export function match(text: string, names: Names): number | undefined {
   const space = text.indexOf(' ');
   const mnemonic = (space < 0 ? text : text.slice(0, space)).toLowerCase();
   const rows = rowsByHead();
   const candidates = rows.get(mnemonic) ?? (mnemonic.startsWith('b.') ? rows.get('b.') : undefined) ?? [];
   for (const row of candidates) {
-    for (const known of matches(syntaxOf(row), 0, new Cursor(text), {}, labels)) {
+    for (const known of matches(syntaxOf(row), 0, new Cursor(text), {}, names)) {
       const fields = complete(row, known);
       if (fields) return encode(row, fields);
     }

@@ -1,6 +1,7 @@
 // What an operand kind is: how fields become text and text becomes fields.
 
 import type { Field, Fields } from '../../pattern.ts';
+import { evaluate, type Names } from '../expression.ts';
 
 export interface FormatContext {
   /** All fields of the encoding. */
@@ -9,12 +10,9 @@ export interface FormatContext {
   readonly pc: bigint;
 }
 
-export interface ParseContext {
+export interface ParseContext extends Names {
   /** Fields that earlier operands fixed. */
   readonly fields: Fields;
-  readonly pc: bigint;
-  /** Address of a label, or undefined where there is none (yet). */
-  readonly label: (name: string) => bigint | undefined;
 }
 
 /** Fields that a parsed operand fixes. May name more than the operand's own: 'w3' also says sf = 0. */
@@ -111,19 +109,13 @@ export class Cursor {
     return n === undefined || n > 0xffff_ffff_ffffn || n < -0xffff_ffff_ffffn ? undefined : Number(n);
   }
 
-  /** A label, '.', or a number, with '+n' or '-n' behind. */
+  /** An expression up to the operand's end: a label, '.', 'table + 8 * 2'. */
   address(context: ParseContext): bigint | undefined {
-    const plain = this.number(context);
-    let value = plain;
-    if (value === undefined) {
-      const name = /^[\w.$]+/.exec(this.source.slice(this.at))?.[0];
-      if (name === undefined) return undefined;
-      value = name === '.' ? context.pc : context.label(name);
-      this.at += name.length;
-    }
-    const offset = this.match(/^ ?([+-]) ?(0x[0-9a-f]+|\d+)/);
-    if (value === undefined || !offset) return value;
-    const n = BigInt(offset[2] as string);
-    return BigInt.asUintN(64, offset[1] === '+' ? value + n : value - n);
+    const start = this.at;
+    this.take('#');
+    const length = /,|\]|$/.exec(this.rest)?.index ?? 0;
+    const n = evaluate(this.source.slice(this.at, this.at + length), context);
+    this.at = n === undefined ? start : this.at + length;
+    return n;
   }
 }
