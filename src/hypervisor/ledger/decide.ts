@@ -104,6 +104,15 @@ export const OPERATIONS: readonly Operation[] = [
   'debug',
 ];
 
+/** How often the guest of a route borrows a frame itself: merged pages of one guest are one frame. */
+function loansTo({ guest }: Route, frame: number): number {
+  let loans = 0;
+  guest?.table.each((_, entry) => {
+    if ((entry & ENTRY_PRESENT) !== 0 && entryFrame(entry) === frame) loans++;
+  });
+  return loans;
+}
+
 export const RULES: readonly Rule[] = [
   {
     id: 'unable',
@@ -161,8 +170,10 @@ export const RULES: readonly Rule[] = [
     id: 'elsewhere',
     says: 'another VM reaches a page only where its own slot leads to the same memory',
     source: 'FACTS G, one VM: same HVA in two VMs',
-    judge: ({ actor, frames, frame }) =>
-      actor.kind === 'other-vm' && (frame === NONE || frames.lent[frame] < 2) ? false : undefined,
+    judge: ({ actor, frames, frame, route }) =>
+      actor.kind === 'other-vm' && (frame === NONE || frames.lent[frame] <= loansTo(route, frame))
+        ? false
+        : undefined,
   },
   {
     id: 'borrowed',

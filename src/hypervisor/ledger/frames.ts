@@ -100,7 +100,8 @@ export class FrameTable {
   put(frame: FrameNumber): void {
     this.owner[frame] = HOST;
     this.state[frame] = OWNED;
-    this.flags[frame] = 0;
+    // Views are still to be told.
+    this.flags[frame] &= FRAME_VIEWED;
     this.gfn[frame] = NONE;
     this.holder[frame] = 0;
     this.page[frame] = this.nextFree === NONE ? this.count : this.nextFree;

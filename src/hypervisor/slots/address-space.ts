@@ -254,12 +254,14 @@ export class AddressSpace implements Holder {
   /** A write to a merged page gets a copy of its own; the last of those merged keeps the frame. */
   private unmerge(page: number, shared: FrameNumber): FrameNumber {
     const { ledger } = this;
-    this.notify(page, 1);
     if (ledger.frames.refs[shared] === 1) {
+      this.notify(page, 1);
       ledger.unmerge(shared, this, page);
       return shared;
     }
+    // Taken first: where no frame is left, nobody has lost a mapping for nothing.
     const frame = ledger.take(this, page);
+    this.notify(page, 1);
     ledger.memory.data(frame).set(ledger.memory.data(shared));
     this.place(page, frame);
     ledger.putDown(shared);

@@ -236,15 +236,20 @@ export class GuestMemfd implements Holder {
     const { ledger } = this;
     const { frames } = ledger;
     const { guest } = this.client;
-    this.frames.forEach(first, end, (page, entry) => {
-      if (this.isShared(page) === toShared) return;
-      ledger.withdraw(frameNumber(entry - 1), 'if-willing');
-      if (frames.pins[entry - 1] > 0) {
-        throw new Errno('EBUSY', `a DMA map pins page ${page} of the file`);
-      }
-      if (frames.owner[entry - 1] !== HOST && frames.owner[entry - 1] !== guest.handle) {
+    const eachChanged = (visit: (page: number, frame: FrameNumber) => void): void =>
+      this.frames.forEach(first, end, (page, entry) => {
+        if (this.isShared(page) !== toShared) visit(page, frameNumber(entry - 1));
+      });
+    // First what no device's domain could change, so that a refusal leaves their maps as they were.
+    eachChanged((page, frame) => {
+      if (frames.owner[frame] !== HOST && frames.owner[frame] !== guest.handle)
         throw new Errno('EPERM', `page ${page} of the file belongs to somebody else`);
-      }
+      if ((frames.flags[frame] & FRAME_DONATED) !== 0)
+        throw new Errno('EBUSY', `page ${page} of the file was given to its protected VM`);
+    });
+    eachChanged((page, frame) => {
+      ledger.withdraw(frame, 'if-willing');
+      if (frames.pins[frame] > 0) throw new Errno('EBUSY', `a DMA map pins page ${page} of the file`);
     });
     const initially = (this.flags & GUEST_MEMFD_INIT_SHARED) !== 0;
     ledger.caches.batch(() => {

@@ -40,8 +40,8 @@ export interface Explanation {
   readonly history: readonly HistoryEntry[];
 }
 
-/** Actors that go through the guest's own stage 2. */
-const THROUGH_STAGE2: ReadonlySet<ActorKind> = new Set(['vcpu', 'migration']);
+/** Actors whose answer depends on what the guest's own stage 2 maps. */
+const THROUGH_STAGE2: ReadonlySet<ActorKind> = new Set(['vcpu', 'migration', 'other-vm']);
 
 /** The page of a guest-physical address. */
 export function explain(memory: VmMemory, address: number): Explanation {

@@ -95,7 +95,12 @@ export function disagreements(world: World, rules: Rules = RULES, first = false)
       ask({ actor: { kind: 'debugger', vm: guest.handle }, route: around, policy: true, vm });
       const other = world.vms[1 - n];
       if (other.alive)
-        ask({ actor: { kind: 'other-vm', vm: other.memory.guest.handle }, route: around, policy: false, vm });
+        ask({
+          actor: { kind: 'other-vm', vm: other.memory.guest.handle },
+          route: through,
+          policy: false,
+          vm,
+        });
     }
   });
   return found;

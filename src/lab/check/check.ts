@@ -1,8 +1,9 @@
 // The whole check: explore every scene to closure, try the preconditions as a truth table, and prove on mutants that
 // both would notice. It computes; words for a terminal are in report.ts.
 
-import { INVARIANTS, RULES } from '../../hypervisor/ledger/index.ts';
+import { INVARIANTS } from '../../hypervisor/ledger/index.ts';
 import { checkContract } from './contract.ts';
+import { checkDrops } from './drops.ts';
 import { type Exploration, explore, type Occasion, Stage, type Trace } from './explore.ts';
 import { catchMutant, MUTANTS, type Mutant } from './mutants.ts';
 import { SCENES, type Scene } from './scenes.ts';
@@ -65,6 +66,7 @@ export async function check(options: CheckOptions = {}): Promise<CheckResult> {
     stages.push({ stage, occasions });
   }
   const contract = checkContract(TABLE_STRIDE);
+  const drops = checkDrops();
   if (contract.wrong !== undefined) {
     violations.push({
       scene: 'truth table',
@@ -72,6 +74,8 @@ export async function check(options: CheckOptions = {}): Promise<CheckResult> {
       findings: [{ invariant: 'errno', found: contract.wrong }],
     });
   }
+  for (const found of drops.wrong)
+    violations.push({ scene: 'drops', steps: [], findings: [{ invariant: 'convertible', found }] });
   const deaths: Death[] = [];
   const survivors: Mutant[] = [];
   // With the real ledger in doubt, a mutant's end would prove nothing.
@@ -79,7 +83,7 @@ export async function check(options: CheckOptions = {}): Promise<CheckResult> {
     progress?.(`mutants: ${mutant.name}`, n / mutants.length);
     if (n % 8 === 0) await pause();
     const trace = rules.get(mutant.name.replace(/^rule:/, '')) ?? tryScenes(stages, mutant);
-    const situation = trace ? undefined : contract.needed.get(mutant.name);
+    const situation = trace ? undefined : (contract.needed.get(mutant.name) ?? drops.needed.get(mutant.name));
     if (trace ?? situation) deaths.push({ mutant, trace, situation });
     else survivors.push(mutant);
   }
@@ -100,13 +104,11 @@ function tryScenes(
   stages: readonly { stage: Stage; occasions: ReadonlyMap<string, readonly Occasion[]> }[],
   { name }: Mutant,
 ): Trace | undefined {
-  let least: Trace | undefined;
   for (const { stage, occasions } of stages) {
     const trace = catchMutant(stage, name, occasions.get(name) ?? []);
-    if (trace && (least === undefined || trace.steps.length < least.steps.length)) least = trace;
-    if (least) return least;
+    if (trace) return trace;
   }
-  return least;
+  return undefined;
 }
 
 /** A refused step costs no stack trace; most steps of an exploration are refused. */
@@ -132,5 +134,3 @@ async function exploreQuietly(
 
 /** Lets a terminal draw and a signal arrive. */
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
-export const RULE_IDS = RULES.map(({ id }) => id);

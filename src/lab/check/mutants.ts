@@ -41,9 +41,9 @@ function mutantsOf(transition: Transition): Mutant[] {
 }
 
 /** Steps tried after the one that the mutant lets through. */
-const AFTER = 2;
+const AFTER = 1;
 /** Steps tried in all for one mutant in one scene. */
-const PATIENCE = 4000;
+const PATIENCE = 1200;
 
 /** How a scene's world goes wrong without a piece, or undefined where it does not within reach. */
 export function catchMutant(stage: Stage, name: string, occasions: readonly Occasion[]): Trace | undefined {

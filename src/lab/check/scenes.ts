@@ -27,6 +27,8 @@ export interface Scene {
   readonly swap: boolean;
   /** The host's kernel merges equal pages. */
   readonly merge: boolean;
+  /** A hostile host calls EL2 with every frame and every GFN. */
+  readonly hostile: boolean;
   /** VMs end. */
   readonly ends: boolean;
   /** Slots are deleted and made again. */
@@ -56,6 +58,7 @@ const SCENE = {
   hypervisor: false,
   swap: false,
   merge: false,
+  hostile: false,
   ends: true,
   slots: false,
 };
@@ -65,6 +68,7 @@ export const SCENES: readonly Scene[] = [
     ...SCENE,
     name: 'protected',
     says: 'two protected VMs, each with an assigned device',
+    hostile: true,
     vms: [
       { ...VM, isProtected: true, anonymous: 1, iommu: 'refuse' },
       { ...VM, isProtected: true, anonymous: 1, iommu: 'refuse' },
@@ -75,6 +79,8 @@ export const SCENES: readonly Scene[] = [
     name: 'hypervisor',
     says: 'a protected and an ordinary VM; the hypervisor and a secure partition take and give pages too',
     hypervisor: true,
+    ends: false,
+    hostile: true,
     vms: [
       { ...VM, isProtected: true, anonymous: 1 },
       { ...VM, anonymous: 1, iommu: 'refuse' },
@@ -95,17 +101,17 @@ export const SCENES: readonly Scene[] = [
   {
     ...SCENE,
     name: 'memfd',
-    says: 'two VMs with a guest_memfd each that convert in place; devices that refuse or unmap',
+    says: 'two VMs with a guest_memfd each that convert in place; one with an assigned device',
     vms: [
-      { ...VM, memfd: 1, mte: true, iommu: 'unmap' },
-      { ...VM, memfd: 1, iommu: 'refuse' },
+      { ...VM, memfd: 1, mte: true, iommu: 'refuse' },
+      { ...VM, memfd: 1 },
     ],
   },
   {
     ...SCENE,
     name: 'mixed',
     says: 'a protected VM with anonymous memory and a guest_memfd beside an ordinary VM',
-    merge: true,
+    hostile: true,
     vms: [
       { ...VM, isProtected: true, mte: true, anonymous: 1, memfd: 1, iommu: 'unmap' },
       { ...VM, anonymous: 1 },

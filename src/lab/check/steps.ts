@@ -3,13 +3,20 @@
 
 import {
   FRAME_FFA,
+  forceReclaim,
+  guestShareHost,
+  guestUnshareHost,
+  hostDonateGuest,
   hostDonateHyp,
   hostShareFfa,
+  hostShareGuest,
   hostShareHyp,
   hostUnshareFfa,
+  hostUnshareGuest,
   hostUnshareHyp,
   hypDonateHost,
   pin,
+  reclaim,
   SHARED_OWNED,
   type Transition,
   unpin,
@@ -45,6 +52,7 @@ export function stepsOf(scene: Scene): Step[] {
   if (scene.hypervisor) {
     for (let frame = 0; frame < scene.frames; frame++) steps.push(...hypervisorSteps(frameNumber(frame)));
   }
+  if (scene.hostile) for (const n of scene.vms.keys()) steps.push(...hostileSteps(scene, n));
   return steps;
 }
 
@@ -259,4 +267,41 @@ function hypervisorSteps(frame: FrameNumber): Step[] {
       take: takeBack(hostUnshareFfa, true),
     },
   ];
+}
+
+/** What a host that obeys nobody asks of EL2. */
+const EL2_CALLS: readonly Transition[] = [
+  hostShareGuest,
+  hostUnshareGuest,
+  hostDonateGuest,
+  forceReclaim,
+  reclaim,
+  guestShareHost,
+  guestUnshareHost,
+];
+
+/**
+ * Calls that must be refused, with any frame and any GFN. Those that need not be are the proper calls, which the
+ * other steps make; here they are left out.
+ */
+function hostileSteps(scene: Scene, n: number): Step[] {
+  const steps: Step[] = [];
+  for (const transition of EL2_CALLS) {
+    for (const gfn of gfnsOf(scene.vms[n])) {
+      for (let f = 0; f < scene.frames; f++) {
+        const frame = frameNumber(f);
+        steps.push({
+          name: `a hostile host calls ${transition.name} with frame ${frame} and GFN ${gfn} of vm${n}`,
+          take: (world) => {
+            const { ledger } = world;
+            const { guest } = living(world, n).memory;
+            const site = { frames: ledger.frames, frame, guest, gfn };
+            if (transition.needs.every((need) => need.holds(site))) refuse('a proper call');
+            ledger.run(transition, site);
+          },
+        });
+      }
+    }
+  }
+  return steps;
 }

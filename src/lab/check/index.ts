@@ -1,0 +1,11 @@
+export { disagreements } from './agree.ts';
+export { type CheckOptions, type CheckResult, check, type Death, type SceneResult } from './check.ts';
+export { type ContractResult, checkContract } from './contract.ts';
+export { checkDrops, type DropsResult } from './drops.ts';
+export { type Exploration, explore, Stage, type Trace } from './explore.ts';
+export { catchMutant, MUTANTS, type Mutant, type MutantKind } from './mutants.ts';
+export { formatCheck, formatDeath, formatMutants, formatTrace, isSound } from './report.ts';
+export { gfnsOf, MEMFD_GFN, SCENES, type Scene, type VmPlan } from './scenes.ts';
+export { type Step, stepsOf } from './steps.ts';
+export { sceneMemory, World } from './world.ts';
+export { touchEverything } from './worst-case.ts';
