@@ -1,0 +1,83 @@
+// Memory tagging under Linux: the kernel's own use of it (KASAN with hardware tags), and a user program's.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { writeCpio } from '../../src/images/index.ts';
+import { type Guest, startGuest } from './drive.ts';
+import { type BootFiles, small } from './kernels.ts';
+
+const LIMIT = 300_000;
+const root = resolve(import.meta.dirname, '../..');
+const files = await small();
+/** The small kernel has KASAN on unless it is told otherwise. */
+const withKasan = (f: BootFiles): BootFiles => ({ ...f, append: f.append.replace(/ ?kasan=off/, '') });
+
+let guest: Guest | undefined;
+afterEach(() => guest?.kill());
+
+describe.skipIf(!files)('KASAN with hardware tags in the small kernel', () => {
+  const start = async (): Promise<Guest> => {
+    const started = await startGuest(withKasan(files as BootFiles));
+    guest = started;
+    await started.prompt();
+    return started;
+  };
+
+  it('is on, and finds nothing in an ordinary boot', { timeout: LIMIT }, async () => {
+    const g = await start();
+    const log = await g.command('dmesg');
+    expect(log).toMatch(/MTE: enabled in synchronous mode at EL1/);
+    expect(log).toMatch(/KernelAddressSanitizer initialized \(hw-tags, mode=sync/);
+    expect(log).not.toMatch(/BUG:/);
+    g.type('poweroff\r');
+    expect((await g.ended()).status).toBe(0);
+  });
+
+  // The first report turns checks off, and the access is then done: each has a boot of its own.
+  it.each([
+    ['SLAB_LINEAR_OVERFLOW', /BUG: KASAN: \S+ in lkdtm_SLAB_LINEAR_OVERFLOW.*\n.*Write at addr f/],
+    ['READ_AFTER_FREE', /BUG: KASAN: slab-use-after-free in lkdtm_READ_AFTER_FREE.*\n.*Read at addr f/],
+  ])('reports LKDTM %s', { timeout: LIMIT }, async (what, report) => {
+    const g = await start();
+    await g.command('mount -t debugfs none /sys/kernel/debug');
+    g.type(`echo ${what} > /sys/kernel/debug/provoke-crash/DIRECT\r`);
+    await g.until(/BUG: KASAN/);
+    await g.until(/Pointer tag: \[f\w\], memory tag: \[f\w\]/);
+    await g.until(/Memory state around the buggy address/);
+    expect(g.console.replace(/\r/g, '')).toMatch(report);
+  });
+});
+
+const COMPILER = 'aarch64-linux-gnu-gcc';
+const canCompile = (): boolean => spawnSync(COMPILER, ['--version']).status === 0;
+
+/** The initramfs with mte-user in it: archives may follow each other. */
+function withProgram(initrd: string): Uint8Array {
+  const folder = join(root, 'build/boot');
+  mkdirSync(folder, { recursive: true });
+  const program = join(folder, `mte-user.${process.pid}`);
+  const source = join(root, 'test/boot/mte-user.c');
+  execFileSync(COMPILER, ['-O1', '-static', '-march=armv8.5-a+memtag', '-o', program, source]);
+  const data = readFileSync(program);
+  rmSync(program);
+  const entry = { kind: 'file', path: 'mte-user', mode: 0o755, data } as const;
+  return Buffer.concat([readFileSync(initrd), writeCpio([entry])]);
+}
+
+describe.skipIf(!files || !canCompile())('a user program with MTE (test/boot/mte-user.c)', () => {
+  it.each([
+    ['kasan=off', (f: BootFiles) => f],
+    ['KASAN', withKasan],
+  ])('finds what Linux promises, with %s', { timeout: LIMIT }, async (_, choose) => {
+    const { kernel, initrd, append } = choose(files as BootFiles);
+    guest = await startGuest({ kernel, append, initrd: withProgram(initrd as string) });
+    await guest.prompt();
+    const lines = (await guest.command('/mte-user')).trim().split('\n');
+    expect(lines.filter((line) => !line.endsWith(': yes'))).toEqual(['end of checks']);
+    expect(lines.length).toBeGreaterThan(25);
+    guest.type('poweroff\r');
+    expect((await guest.ended()).status).toBe(0);
+  });
+});
