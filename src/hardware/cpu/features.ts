@@ -11,8 +11,6 @@ export interface CpuFeatures {
   /** The GICv3 CPU interface's system registers (answered by ExternalSystemRegisters). Off for a GICv2 board. */
   readonly gicv3: boolean;
   readonly pmu: boolean;
-  /** FEAT_WFxT. */
-  readonly wfxt: boolean;
 }
 
 export const DEFAULT_FEATURES: CpuFeatures = {
@@ -22,5 +20,4 @@ export const DEFAULT_FEATURES: CpuFeatures = {
   rng: true,
   gicv3: true,
   pmu: true,
-  wfxt: false,
 };

@@ -51,8 +51,6 @@ const isar1 = (f: CpuFeatures): bigint =>
     [36, 1],
   );
 
-const isar2 = (f: CpuFeatures): bigint => fields([0, f.wfxt ? 2 : 0]);
-
 /** 48-bit PA, 16-bit ASID, granules 16K, 64K, 4K. */
 const mmfr0 = (): bigint => fields([0, 5], [4, 2], [20, 1]);
 
@@ -91,7 +89,7 @@ export const identificationRegisters: readonly RegisterRow[] = [
   identification('ID_AA64DFR0_EL1', [3, 0, 0, 5, 0], dfr0),
   identification('ID_AA64ISAR0_EL1', [3, 0, 0, 6, 0], isar0),
   identification('ID_AA64ISAR1_EL1', [3, 0, 0, 6, 1], isar1),
-  identification('ID_AA64ISAR2_EL1', [3, 0, 0, 6, 2], isar2),
+  identification('ID_AA64ISAR2_EL1', [3, 0, 0, 6, 2], () => 0n),
   identification('ID_AA64MMFR0_EL1', [3, 0, 0, 7, 0], mmfr0),
   identification('ID_AA64MMFR1_EL1', [3, 0, 0, 7, 1], mmfr1),
   identification('ID_AA64MMFR2_EL1', [3, 0, 0, 7, 2], mmfr2),

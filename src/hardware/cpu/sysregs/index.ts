@@ -1,6 +1,7 @@
 // The one system register table, its storage slots, and the rows that need no code at all: those the instruction
 // table may execute as a plain load or store of a slot.
 
+import type { CpuFeatures } from '../features.ts';
 import { STATE } from '../layout.ts';
 import { debugRegisters } from './debug.ts';
 import { exceptionRegisters } from './exception.ts';
@@ -70,7 +71,7 @@ export interface PlainRegister {
   /** Plain only while PSTATE.SPSel is 1; else Services.system. */
   readonly needsSpsel: boolean;
   /** Exists only with this CpuFeatures member. */
-  readonly feature?: 'mte' | 'pauth' | 'bti' | 'rng' | 'gicv3' | 'pmu' | 'wfxt';
+  readonly feature?: keyof CpuFeatures;
 }
 
 function plain(row: RegisterRow): PlainRegister[] {
