@@ -181,7 +181,6 @@ tbl v0.8b, {v1.16b, v2.16b}, v3.8b
 b.hs .+8
 b.lo .-8
 bic x0, x1, #1
-bics w0, w1, #0xff
 mov x0, #(1 << 20)
 and x0, x1, #~0xff
 `

@@ -51,7 +51,7 @@ const additive =
     return out;
   };
 
-/** BIC and its like with an immediate: the plain operation with its complement. */
+/** BIC with an immediate: AND with its complement. */
 const complemented =
   (mnemonic: string): Expand =>
   (d, n, m) => {
@@ -242,9 +242,6 @@ const ALIASES: ReadonlyMap<string, Expand> = new Map<string, Expand>([
   ['sub', additive('sub', 'add')],
   ['subs', additive('subs', 'adds')],
   ['bic', complemented('and')],
-  ['bics', complemented('ands')],
-  ['orn', complemented('orr')],
-  ['eon', complemented('eor')],
   ['mul', (d, n, m) => `madd ${list(d, n, m, zero(d as string))}`],
   ['mneg', (d, n, m) => `msub ${list(d, n, m, zero(d as string))}`],
   ['smull', (d, n, m) => `smaddl ${list(d, n, m, 'xzr')}`],

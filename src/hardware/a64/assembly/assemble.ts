@@ -32,7 +32,7 @@ const UNITS: Readonly<Record<string, number>> = {
 const IGNORED = new Set(['.text', '.global', '.globl', '.arch', '.cpu', '.type', '.size', '.arch_extension']);
 const MAX_SPACE = 0x100_0000n;
 
-const fail = (line: SourceLine, why: string): never => {
+const fail: (line: SourceLine, why: string) => never = (line, why) => {
   throw new Errno('EINVAL', `line ${line.number}: ${why}: ${line.text}`);
 };
 
@@ -85,6 +85,8 @@ class Symbols {
   private readonly numbered = new Map<string, bigint[]>();
   private readonly passed = new Map<string, number>();
   readonly literals: bigint[] = [];
+  /** The last name that meant nothing. */
+  unknown: string | undefined;
 
   constructor(given: Labels) {
     this.named = new Map(Object.entries(given).map(([name, at]) => [name, BigInt(at)]));
@@ -106,11 +108,14 @@ class Symbols {
 
   /** '1b' is the last '1:' before here, '1f' the next. */
   lookup = (name: string): bigint | undefined => {
-    const number = /^(\d+)([bf])$/.exec(name);
-    if (!number) return this.named.get(name);
-    const [, digits, direction] = number as unknown as [string, string, string];
-    const passed = this.passed.get(digits) ?? 0;
-    return this.numbered.get(digits)?.[direction === 'b' ? passed - 1 : passed];
+    const [, digits, direction] = /^(\d+)([bf])$/.exec(name) ?? [];
+    let found = this.named.get(name);
+    if (digits !== undefined) {
+      const passed = this.passed.get(digits) ?? 0;
+      found = this.numbered.get(digits)?.[direction === 'b' ? passed - 1 : passed];
+    }
+    if (found === undefined) this.unknown = name;
+    return found;
   };
 }
 
@@ -195,7 +200,7 @@ class Pass {
       case '.set': {
         const [symbol, value] = operandsOf(rest);
         if (symbol === undefined || value === undefined) fail(line, 'a name and a value are wanted');
-        else this.symbols.named.set(symbol, this.value(line, value));
+        this.symbols.named.set(symbol, this.value(line, value));
         return;
       }
       case '.ltorg':
@@ -214,9 +219,16 @@ class Pass {
       this.pool.push({ line, expression, size: /^[ws]/i.test(register) ? 4 : 8 });
       text = `ldr ${register}, ${this.symbols.literals[this.literals++] ?? 0}`;
     }
+    this.symbols.unknown = undefined;
     const word = this.first ? 0 : encoding(text, this.names);
-    if (word === undefined) fail(line, 'no such instruction, or an operand out of range');
-    else this.put(BigInt(word), 4);
+    if (word === undefined) {
+      const { unknown } = this.symbols;
+      fail(
+        line,
+        `no such instruction, or an operand out of range${unknown ? `, or no label '${unknown}'` : ''}`,
+      );
+    }
+    this.put(BigInt(word), 4);
   }
 
   private flushPool(): void {
