@@ -10,6 +10,11 @@ import type { Virtqueue } from './queue/queue.ts';
 export interface DeviceEnv {
   /** The only way to guest memory; addresses are what the driver wrote (IOVAs). */
   readonly dma: MemoryPort;
+  /**
+   * The way past an IOMMU in front of `dma`, for drivers that do not take ACCESS_PLATFORM and so give physical
+   * addresses (virtio 1.3, 6.1); without it their accesses go through `dma` as well, and fail where it translates.
+   */
+  readonly untranslated?: MemoryPort;
   readonly log: Log;
   /** Fills `into` with random bytes; default: the host's generator. */
   readonly random?: (into: Uint8Array) => void;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { MemoryPort } from '../../../../src/hypervisor/index.ts';
 import type { DeviceEnv, Session } from '../../../../src/vmm/devices/virtio/device.ts';
 import {
   F_ACCESS_PLATFORM,
@@ -52,6 +53,28 @@ describe.each(faces)('%s', (_, makeFace) => {
       expect(transport.status() & STATUS.FEATURES_OK).toBe(expected);
     },
   );
+
+  it.each([
+    ['takes ACCESS_PLATFORM through dma', 0n, 'dma'],
+    ['does not through the untranslated port, where there is one', F_ACCESS_PLATFORM, 'untranslated'],
+  ])('reaches memory of a driver that %s (6.1)', (_case, without, expected) => {
+    const used = new Set<string>();
+    const make = (env: DeviceEnv) => {
+      const named = (name: string): MemoryPort => ({
+        read: (address, into) => {
+          used.add(name);
+          return env.dma.read(address, into);
+        },
+        write: (address, from) => env.dma.write(address, from),
+      });
+      return new VirtioRng({}, { ...env, dma: named('dma'), untranslated: named('untranslated') });
+    };
+    const rig = bringUp(makeFace, make, { without });
+    rig.rings[0].add([BUFFER]);
+    rig.face.notify(0);
+    expect(rig.rings[0].take().length).toBe(1);
+    expect([...used]).toEqual([expected]);
+  });
 
   it('lets nobody reach DRIVER_OK past FEATURES_OK', () => {
     const transport = face();

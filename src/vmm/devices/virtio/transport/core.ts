@@ -7,6 +7,7 @@ import type { SavedState, VirtioDevice } from '../device.ts';
 import { checkState } from '../device.ts';
 import {
   type AccessPlatform,
+  F_ACCESS_PLATFORM,
   F_EVENT_IDX,
   F_INDIRECT_DESC,
   F_RING_PACKED,
@@ -68,7 +69,7 @@ export class VirtioCore {
   queueSelect = 0;
   generation = 0;
 
-  private readonly dma: MemoryPort;
+  private readonly gate: (port: MemoryPort) => MemoryPort;
   private readonly signals: Signals;
   private readonly accessPlatform: AccessPlatform;
   private statusBits = 0;
@@ -79,9 +80,15 @@ export class VirtioCore {
   /** Counts resets, so that what was deferred before one does not act after it. */
   private session = 0;
 
-  constructor(device: VirtioDevice, dma: MemoryPort, options: TransportOptions, signals: Signals) {
+  /** `gate` narrows the device's ports to what its bus allows now. */
+  constructor(
+    device: VirtioDevice,
+    options: TransportOptions,
+    signals: Signals,
+    gate: (port: MemoryPort) => MemoryPort = (port) => port,
+  ) {
     this.device = device;
-    this.dma = dma;
+    this.gate = gate;
     this.signals = signals;
     this.accessPlatform = options.accessPlatform ?? 'offered';
     this.offered = device.features | transportFeatures(this.accessPlatform, options.packed ?? false);
@@ -242,8 +249,10 @@ export class VirtioCore {
   }
 
   private activate(saved: SavedCore | undefined): void {
+    const { dma, untranslated } = this.device.env;
+    const platform = (this.driverFeatures & F_ACCESS_PLATFORM) !== 0n;
     const host: QueueHost = {
-      dma: this.dma,
+      dma: this.gate(platform ? dma : (untranslated ?? dma)),
       eventIdx: (this.driverFeatures & F_EVENT_IDX) !== 0n,
       indirect: (this.driverFeatures & F_INDIRECT_DESC) !== 0n,
       interrupt: (queue) => this.signals.usedBuffer(queue),

@@ -60,7 +60,7 @@ export class VirtioMmio implements MmioDevice {
   constructor(device: VirtioDevice, irq: IrqLine, options: TransportOptions = {}) {
     this.name = device.name;
     this.irq = irq;
-    this.core = new VirtioCore(device, device.env.dma, options, {
+    this.core = new VirtioCore(device, options, {
       usedBuffer: () => this.raise(INTERRUPT_USED_BUFFER),
       configChange: () => this.raise(INTERRUPT_CONFIG),
     });

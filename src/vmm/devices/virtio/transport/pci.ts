@@ -87,10 +87,11 @@ export class VirtioPci {
         device.powerOn?.();
       },
     });
-    this.core = new VirtioCore(device, this.endpoint.gated(device.env.dma), options, {
-      usedBuffer: (queue) => this.raise(this.queueVectors[queue], ISR_QUEUE),
+    const signals = {
+      usedBuffer: (queue: number) => this.raise(this.queueVectors[queue], ISR_QUEUE),
       configChange: () => this.raise(this.configVector, ISR_CONFIG),
-    });
+    };
+    this.core = new VirtioCore(device, options, signals, (port) => this.endpoint.gated(port));
     this.addCapabilities(device);
   }
 
