@@ -161,6 +161,7 @@ export class Cpu implements Services {
       controlsChanged: () => this.controlsChanged(),
       contextChanged: () => this.contextChanged(),
       debugChanged: () => this.debugChanged(),
+      selectStackPointer: (spsel) => this.exceptions.select(state.el, spsel),
       random: () => this.random(),
     };
   }

@@ -35,7 +35,6 @@ const isInterruptController = (key: number): boolean =>
 /** PSTATE fields of MSR (immediate), op1:op2. */
 const FIELD = { uao: 3, pan: 4, spsel: 5, ssbs: 0o31, dit: 0o32, tco: 0o34, daifSet: 0o36, daifClear: 0o37 };
 
-const SPSEL_KEY = registerKey(3, 0, 4, 2, 0);
 const SP_EL0_KEY = registerKey(3, 0, 4, 1, 0);
 const SCTLR_UMA = 1 << 9;
 const SCTLR_DZE = 1 << 14;
@@ -142,11 +141,6 @@ export class SystemInstructions {
     const { state } = core;
     if (state.el === 0) return core.undefinedInstruction();
     const rt = insn & 31;
-    if (key === SPSEL_KEY) {
-      if (reading) state.setX(rt, BigInt(state.spsel));
-      else core.exceptions.select(1, state.xLow(rt) & 1);
-      return DONE;
-    }
     if (reading && isReservedIdentification(key)) {
       state.setX(rt, 0n);
       return DONE;

@@ -39,6 +39,10 @@ export const exceptionRegisters: readonly RegisterRow[] = [
   stored('VBAR_EL1', [3, 0, 12, 0, 0], { mask: 0xffff_ffff_ffff_f800n }),
   computed('ISR_EL1', [3, 0, 12, 1, 0], { el1: 'r', read: interruptStatus }),
 
+  computed('SPSel', [3, 0, 4, 2, 0], {
+    read: (host) => BigInt(host.state.spsel),
+    write: (host, value) => host.selectStackPointer(Number(value & 1n)),
+  }),
   computed('CurrentEL', [3, 0, 4, 2, 2], { el1: 'r', read: (host) => BigInt(host.state.el << 2) }),
   computed('PAN', [3, 0, 4, 2, 3], pstateBit('pan', 22, contextChanged)),
   computed('UAO', [3, 0, 4, 2, 4], pstateBit('uao', 23, contextChanged)),

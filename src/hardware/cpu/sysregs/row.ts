@@ -65,6 +65,8 @@ export interface RegisterHost {
   /** EL, PAN or UAO changed: another soft TLB applies. */
   contextChanged(): void;
   debugChanged(): void;
+  /** Banks the current stack pointer and takes the other. */
+  selectStackPointer(spsel: number): void;
   random(): bigint;
 }
 
