@@ -6,7 +6,8 @@
 //   --engine E    interpreter (default) or jit, which compiles everything at once
 //   --all         goes on after a divergence and prints the first of each row
 //
-// Exit status: 0 all agree, 1 a divergence (printed), 2 without qemu-aarch64 and aarch64-linux-gnu-gcc.
+// Exit status: 0 all agree, 1 a divergence (printed), 2 unusable options, or without
+// qemu-aarch64 and aarch64-linux-gnu-gcc.
 
 import { parseArgs } from 'node:util';
 import { completeDecoder, decodeFields, Random, type Row } from '../../../src/hardware/a64/index.ts';
@@ -40,7 +41,7 @@ function batchOf(rows: readonly Row[], r: Random, size: number): Case[] {
   return cases;
 }
 
-function main(): number {
+const settings = () => {
   const { values } = parseArgs({
     options: {
       count: { type: 'string', default: '200000' },
@@ -50,6 +51,17 @@ function main(): number {
       all: { type: 'boolean', default: false },
     },
   });
+  return { ...values, row: new RegExp(values.row) };
+};
+
+function main(): number {
+  let values: ReturnType<typeof settings>;
+  try {
+    values = settings();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 2;
+  }
   if (!oracleAvailable()) {
     console.error(
       'fuzz:isa needs qemu-aarch64 (qemu-user) and aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu)',
@@ -61,10 +73,10 @@ function main(): number {
     console.error(`--engine is one of ${Object.keys(ENGINES).join(', ')}`);
     return 2;
   }
-  const rows = comparableRows.filter((row) => new RegExp(values.row).test(row.name));
+  const rows = comparableRows.filter((row) => values.row.test(row.name));
   const total = Number(values.count);
   if (rows.length === 0 || !(total > 0)) {
-    console.error(rows.length === 0 ? `no row matches '${values.row}'` : '--count is a positive number');
+    console.error(rows.length === 0 ? `no row matches ${values.row}` : '--count is a positive number');
     return 2;
   }
   console.log(`${rows.length} rows, ${total} cases, seed ${values.seed}, ${values.engine}`);
