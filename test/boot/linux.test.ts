@@ -18,8 +18,8 @@ const KERNELS: readonly Omit<Row, 'smp' | 'gic' | 'quick'>[] = [
   { name: 'debian-12', files: () => pulled('debian-12'), release: /^6\.1\..*cloud/ },
   { name: 'debian-13', files: () => pulled('debian-13'), release: /^6\.12\..*cloud/ },
   { name: 'debian-13-backports', files: () => pulled('debian-13-backports'), release: /^7\..*cloud/ },
-  { name: 'debian-13-full', files: () => pulled('debian-13-full'), release: /^6\.12\..*arm64$/ },
-  { name: 'debian-13-16k', files: () => pulled('debian-13-16k'), release: /^6\.12\..*16k$/ },
+  { name: 'debian-13-full', files: () => pulled('debian-13-full'), release: /^6\.12\..*arm64$/m },
+  { name: 'debian-13-16k', files: () => pulled('debian-13-16k'), release: /^6\.12\..*16k$/m },
 ];
 
 const QUICK = new Set(['small 7.2/1/3', 'small 7.2/4/3', 'small 7.2/1/2', 'debian-13/1/3', 'debian-12/4/2']);
