@@ -67,10 +67,15 @@ export class MmioGuard {
     return this.pages.delete(gfn);
   }
 
-  /** Whether an access to the page may be emulated. A no is counted. */
+  /** Whether an access to the page may be emulated. */
   permits(gfn: number): boolean {
     if (!this.enforced || this.pages.has(gfn)) return true;
-    if (this.own.some(({ first, end }) => gfn >= first && gfn < end)) return true;
+    return this.own.some(({ first, end }) => gfn >= first && gfn < end);
+  }
+
+  /** The same for an access that a vCPU makes now: a no is counted. */
+  admits(gfn: number): boolean {
+    if (this.permits(gfn)) return true;
     this.denials++;
     this.lastDenied = gfn;
     return false;

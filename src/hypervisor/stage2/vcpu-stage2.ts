@@ -74,7 +74,7 @@ export class VcpuStage2 implements Stage2 {
     const miss = vm.mapper.fault(gfn, access, this.actor);
     if (miss === undefined) return STAGE2_MEMORY;
     if (miss.kind === 'exit') return this.exit(miss.exit);
-    return inWalk || access === ACCESS_EXECUTE || !vm.mmioGuard.permits(gfn) ? STAGE2_ABORT : STAGE2_MMIO;
+    return inWalk || access === ACCESS_EXECUTE || !vm.mmioGuard.admits(gfn) ? STAGE2_ABORT : STAGE2_MMIO;
   }
 
   private exit(exit: FaultExit): Stage2Outcome {

@@ -597,6 +597,21 @@ export class VmMemory {
     return { kind: 'done' };
   }
 
+  /**
+   * The host gives a protected guest the pages of a range now, as the guest's first touch of each would make it do:
+   * what has been loaded there nobody else changes any more. EINVAL for an ordinary VM; EFAULT where no slot is.
+   */
+  donate(address: number, bytes: number): void {
+    this.needAlive();
+    if (!this.guest.isProtected) throw new Errno('EINVAL', 'only a protected VM is given pages');
+    const end = Math.ceil((address + bytes) / PAGE_SIZE);
+    for (let gfn = Math.floor(address / PAGE_SIZE); gfn < end; gfn++) {
+      if (this.guest.stateAt(gfn) !== NOPAGE) continue;
+      if (this.mapper.fault(gfn, ACCESS_WRITE, { kind: 'vcpu', vm: this.guest.handle }))
+        throw new Errno('EFAULT', `GFN ${gfn.toString(16)} has no memory to give`);
+    }
+  }
+
   /** How many pages are the guest's alone, and how many it shares with the host. */
   countPages(): { private: number; shared: number } {
     const pages = { private: 0, shared: 0 };

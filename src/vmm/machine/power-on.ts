@@ -144,5 +144,6 @@ function loadBootFiles(plan: BootPlan, backends: Backends, board: Board, prepare
   for (const segment of kernel.segments) prepared.load(segment.address, segment.bytes);
   if (initrd && placement.initrd) prepared.load(placement.initrd.start, initrd.bytes);
   prepared.load(placement.tree, blob);
+  prepared.seal?.();
   return placement.tree;
 }

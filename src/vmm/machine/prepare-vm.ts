@@ -46,6 +46,8 @@ export interface PreparedVm {
   readonly protection?: ProtectionStatus;
   /** Puts boot files into RAM, by guest-physical address. */
   load(address: number, bytes: Uint8Array): void;
+  /** Nothing more is loaded: the VMM gives what it has loaded to a protected guest before that runs. */
+  seal?(): void;
 }
 
 export type PrepareVm = (config: VmConfig) => PreparedVm;
@@ -76,6 +78,7 @@ export const prepareVm: PrepareVm = (config) => {
     engine,
     stopwatch: () => performance.now(),
   });
+  const loaded: { address: number; bytes: number }[] = [];
   const ram = space.mmapAnonymous(memoryBytes);
   vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: RAM_BASE, size: memoryBytes, hva: ram });
   return {
@@ -89,6 +92,11 @@ export const prepareVm: PrepareVm = (config) => {
     load(address, bytes) {
       const refusal = space.port.write(ram + (address - RAM_BASE), bytes);
       if (refusal) throw new Error(`boot files: ${refusal.rule}: ${refusal.reason}`);
+      loaded.push({ address, bytes: bytes.length });
+    },
+    seal() {
+      if (protect !== 'pkvm') return;
+      for (const { address, bytes } of loaded) vm.memory.donate(address, bytes);
     },
   };
 };

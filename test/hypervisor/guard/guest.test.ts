@@ -1,5 +1,6 @@
 // What a guest on a vCPU sees of its protection: aborts with their exact syndromes, and no exit to the VMM.
 
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { assembleProgram } from '../../../src/hardware/a64/index.ts';
 import {
@@ -10,7 +11,9 @@ import {
   type VcpuExit,
   Vm,
 } from '../../../src/hypervisor/index.ts';
+import { audit } from '../../../src/hypervisor/ledger/index.ts';
 import { Host } from '../../../src/hypervisor/slots/index.ts';
+import { programPage, runCommand } from '../../../src/lab/replay/pkvm-guest.ts';
 import { PAGE_SIZE } from '../../../src/lib/index.ts';
 
 const CODE = 0x4000_0000;
@@ -216,5 +219,46 @@ describe('a protected guest (pKVM)', () => {
     expect(() => vm.vcpus[0].setRegister('x0', 1n)).toThrow(/EPERM/);
     const { vm: ordinary } = run('nop', { isProtected: false });
     ordinary.vcpus[0].setRegister('x0', 1n);
+  });
+});
+
+describe('hostile hypercalls of a protected guest', () => {
+  it('any function with any arguments leaves a VM that the audit finds sound', () => {
+    const host = new Host(new PhysicalMemory({ frames: 64, systemBytes: 1 << 20 }), { pkvm: true });
+    const space = host.createAddressSpace();
+    const vm = new Vm(host, space, {
+      ...{ vcpus: 1, gic: 3, protected: true, engine: 'interpreter' },
+      ...{ features: { mte: false }, clock: { now: () => 0, virtual: true } },
+    });
+    const code = space.mmapAnonymous(PAGE_SIZE);
+    space.port.write(code, programPage());
+    const ram = space.mmapAnonymous(RAM_PAGES * PAGE_SIZE);
+    vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: CODE, size: PAGE_SIZE, hva: code });
+    vm.memory.setUserMemoryRegion({ slot: 1, flags: 0, gpa: RAM, size: RAM_PAGES * PAGE_SIZE, hva: ram });
+    vm.memory.mmioGuard.map(0x5000_0000 / PAGE_SIZE);
+    const [vcpu] = vm.vcpus;
+    vcpu.setRegister('pc', BigInt(CODE));
+    const word = fc.oneof(
+      fc.constantFrom(0n, 1n, 7n, 8n, 0xfffn, 1n << 39n, 1n << 40n, 1n << 52n, 1n << 63n),
+      fc.integer({ min: 1, max: RAM_PAGES }).map((n) => BigInt(RAM + n * PAGE_SIZE)),
+      fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
+    );
+    // All but the guard's UNMAP, with which the guest could lose the device that gives it commands.
+    const id = fc.integer({ min: 0, max: 31 }).filter((n) => n !== 8);
+    const family = fc.constantFrom(0x86000000n, 0xc6000000n);
+    const reserved = fc.oneof({ weight: 3, arbitrary: fc.constant(0n) }, word);
+    const call = fc.tuple(id, family, word, reserved, reserved);
+    fc.assert(
+      fc.property(call, ([n, first, ...args]) => {
+        const answer = runCommand(vcpu, { kind: 'hvc', x: [first + BigInt(n), ...args] }, 0n);
+        expect(answer.failed).toBeUndefined();
+        expect(audit(vm.memory.ledger)).toEqual([]);
+      }),
+      { numRuns: 500, seed: 1 },
+    );
+    expect(vm.memory.guest.stateAt(RAM / PAGE_SIZE + 1)).not.toBe(3);
+    vm.dispose();
+    space.destroy();
+    expect(host.freeFrames).toBe(64);
   });
 });
