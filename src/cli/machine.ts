@@ -65,6 +65,8 @@ async function machineOptions(
     clock: settings.clock,
     paused: settings.paused,
     onReset: settings.onReset,
+    // Whoever opens a monitor may ask what a page went through.
+    history: settings.qmp !== undefined,
     log,
   };
 }

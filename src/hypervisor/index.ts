@@ -1,9 +1,10 @@
 // The hypervisor's public face: the KVM-shaped API, and what it is made from.
 
 export { PhysicalMemory } from '../hardware/index.ts';
+export { BARE_VCPU_BYTES, BareVcpu } from './bare-vcpu.ts';
 export type { GuestClock } from './clock.ts';
 export type { VcpuExit } from './exits.ts';
-export type { MemoryPort, Refusal } from './ledger/index.ts';
+export { History, type HistoryEntry, type MemoryPort, type Refusal } from './ledger/index.ts';
 export {
   AddressSpace,
   EVERYTHING,
@@ -14,6 +15,12 @@ export {
   type MemoryRegion2,
   UPSTREAM,
 } from './slots/index.ts';
-export { VmMemory } from './stage2/index.ts';
+export {
+  type ExplainedAccess,
+  type Explanation,
+  explain,
+  formatExplanation,
+  VmMemory,
+} from './stage2/index.ts';
 export { Vcpu } from './vcpu.ts';
 export { Vm, type VmOptions } from './vm.ts';

@@ -1,8 +1,10 @@
 // All commands, in the order in which help shows them.
 
 import type { CliCommand } from '../command.ts';
+import { check } from './check.ts';
+import { explain } from './explain.ts';
 import { pull } from './pull.ts';
 import { replay } from './replay.ts';
 import { run } from './run.ts';
 
-export const COMMANDS: readonly CliCommand[] = [run, pull, replay];
+export const COMMANDS: readonly CliCommand[] = [run, pull, check, explain, replay];

@@ -47,7 +47,9 @@ export interface ExploreOptions {
   readonly progress?: (states: number, waiting: number) => void;
 }
 
-const OCCASIONS = 48;
+/** Kept for one piece in all, and of the same step: other steps show other things. */
+const OCCASIONS = 64;
+const OF_ONE_STEP = 4;
 
 /** Removes nothing, and remembers what was asked about. */
 class Probe extends Set<string> {
@@ -149,7 +151,7 @@ export function explore(stage: Stage, options: ExploreOptions = {}): Exploration
       for (const piece of probe.asked) {
         const known = occasions.get(piece);
         if (known === undefined) occasions.set(piece, [{ path, step }]);
-        else if (known.length < OCCASIONS) known.push({ path, step });
+        else if (known.length < OCCASIONS && isRare(known, step)) known.push({ path, step });
       }
       const key = stage.key(world);
       // Where no record changed nothing went stale; what the step itself showed counts all the same.
@@ -181,6 +183,9 @@ export function explore(stage: Stage, options: ExploreOptions = {}): Exploration
     idleWithout,
   };
 }
+
+const isRare = (known: readonly Occasion[], step: number): boolean =>
+  known.filter((other) => other.step === step).length < OF_ONE_STEP;
 
 /** Which rules are needed in this state; each is looked for only until it has been found needed. */
 function tryRules(

@@ -111,7 +111,6 @@ export const SCENES: readonly Scene[] = [
     ...SCENE,
     name: 'mixed',
     says: 'a protected VM with anonymous memory and a guest_memfd beside an ordinary VM',
-    hostile: true,
     vms: [
       { ...VM, isProtected: true, mte: true, anonymous: 1, memfd: 1, iommu: 'unmap' },
       { ...VM, anonymous: 1 },

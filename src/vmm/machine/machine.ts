@@ -14,7 +14,7 @@ import { Alarm, yieldToHost } from './event-loop.ts';
 import { RAM_BASE } from './memory-map.ts';
 import { checkFeatures, checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
 import { Boot, type BootPlan } from './power-on.ts';
-import { type PrepareVm, prepareVm } from './prepare-vm.ts';
+import { type PageExplanation, type PrepareVm, prepareVm } from './prepare-vm.ts';
 import { ProtectionWatch } from './protection-watch.ts';
 import { type FillRandom, hostRandom, seededRandom } from './random.ts';
 import { type LoopStop, RunLoop } from './run-loop.ts';
@@ -117,6 +117,7 @@ export class Machine implements Disposable {
       protect: options.protect ?? 'none',
       features: checkFeatures(options.cpu ?? {}),
       engine: options.engine ?? 'auto',
+      history: options.history ?? false,
       rows: [
         ...BOARD_ROWS,
         ...virtioRows(
@@ -201,6 +202,16 @@ export class Machine implements Disposable {
   expectEvents(): Disposable {
     this.eventSources++;
     return { dispose: () => this.eventSources-- };
+  }
+
+  /**
+   * Who may read, write, execute, map, DMA, tag, migrate or debug the page of a guest-physical address now, and by
+   * which rule. Throws RangeError for what is no address.
+   */
+  explain(address: number): PageExplanation {
+    if (!Number.isSafeInteger(address) || address < 0 || address >= 2 ** 52)
+      throw new RangeError(`${address} is no guest-physical address`);
+    return this.boot.explain(address);
   }
 
   stats(): MachineStats {

@@ -44,6 +44,8 @@ export interface MachineOptions {
   readonly paused?: boolean;
   /** 'exit' ends the run where the guest resets itself. Default 'restart'. */
   readonly onReset?: 'restart' | 'exit';
+  /** Remember each frame's transitions for explain(). Costs memory; default false. */
+  readonly history?: boolean;
   /** Ringfence's own messages. */
   readonly log?: Log;
 }

@@ -29,6 +29,7 @@ export interface BootPlan {
   readonly features: VmConfig['features'];
   readonly engine: VmConfig['engine'];
   readonly rows: readonly BoardRow[];
+  readonly history: boolean;
 }
 
 /** What the machine lends to every boot. */
@@ -48,6 +49,7 @@ export class Boot implements Disposable {
   /** What the engine and the CPUs count. */
   readonly counters: PreparedVm['counters'];
   readonly protection: PreparedVm['protection'];
+  readonly explain: PreparedVm['explain'];
   private readonly vm: MachineVm;
 
   constructor(plan: BootPlan, backends: Backends) {
@@ -57,6 +59,7 @@ export class Boot implements Disposable {
     this.vcpus = prepared.vcpus;
     this.counters = prepared.counters;
     this.protection = prepared.protection;
+    this.explain = prepared.explain;
     this.board = new Board(plan.rows, wire(prepared.vm, backends));
     const tree = loadBootFiles(plan, backends, this.board, prepared);
     const first = prepared.vcpus[0];

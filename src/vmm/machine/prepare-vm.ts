@@ -2,7 +2,10 @@
 // file of the machine that makes hypervisor objects; tests put a stand-in in its place.
 
 import {
+  type Explanation,
+  explain,
   type GuestClock,
+  History,
   Host,
   PhysicalMemory,
   type Vcpu,
@@ -34,6 +37,14 @@ export interface VmConfig {
   readonly clock: GuestClock;
   readonly random: FillRandom;
   readonly log: Log;
+  /** Remember which transitions each frame went through. */
+  readonly history?: boolean;
+}
+
+/** Who may do what with a page, by which rule, and where there is no memory who answers. */
+export interface PageExplanation extends Explanation {
+  /** An access to an address without memory: emulated by the hypervisor (interrupt controller) or the VMM, or refused by the guard. */
+  readonly emulation: 'hypervisor' | 'vmm' | 'refused' | undefined;
 }
 
 export interface PreparedVm {
@@ -44,6 +55,8 @@ export interface PreparedVm {
   counters(): Readonly<Record<string, number>>;
   /** Of a protected VM. */
   readonly protection?: ProtectionStatus;
+  /** The page of a guest-physical address. */
+  explain(address: number): PageExplanation;
   /** Puts boot files into RAM, by guest-physical address. */
   load(address: number, bytes: Uint8Array): void;
   /** Nothing more is loaded: the VMM gives what it has loaded to a protected guest before that runs. */
@@ -56,12 +69,15 @@ export type PrepareVm = (config: VmConfig) => PreparedVm;
 const SPARE_FRAMES = 256;
 /** CPU states, soft TLBs and the engine's tables. */
 const SYSTEM_BYTES = 16 << 20;
+/** Transitions that are remembered; a boot of Linux in 1 GiB makes about as many. */
+const HISTORY = 1 << 18;
 
 export const prepareVm: PrepareVm = (config) => {
   const { memoryBytes, vcpus, gic, clock, features, protect, engine, log } = config;
   const frames = memoryBytes / PAGE_SIZE + SPARE_FRAMES;
   const memory = new PhysicalMemory({ frames, systemBytes: SYSTEM_BYTES });
   const host = new Host(memory, { pkvm: protect === 'pkvm' });
+  if (config.history) host.ledger.history = new History(HISTORY);
   const space = host.createAddressSpace();
   const random = (into: Uint8Array): boolean => {
     config.random(into);
@@ -89,6 +105,7 @@ export const prepareVm: PrepareVm = (config) => {
       ...engineCounters(vm),
     }),
     ...(protect === 'pkvm' ? { protection: protectionOf(vm) } : {}),
+    explain: (address) => ({ ...explain(vm.memory, address), emulation: emulationAt(vm, address) }),
     load(address, bytes) {
       const refusal = space.port.write(ram + (address - RAM_BASE), bytes);
       if (refusal) throw new Error(`boot files: ${refusal.rule}: ${refusal.reason}`);
@@ -115,6 +132,13 @@ function protectionOf({ memory }: Vm): ProtectionStatus {
     },
     countPages: () => memory.countPages(),
   };
+}
+
+function emulationAt({ memory, gic }: Vm, address: number): PageExplanation['emulation'] {
+  const gfn = Math.floor(address / PAGE_SIZE);
+  if (memory.mapper.slots.find(gfn) !== undefined) return undefined;
+  if (gic.windows.some(({ base, size }) => address >= base && address < base + size)) return 'hypervisor';
+  return memory.mmioGuard.permits(gfn) ? 'vmm' : 'refused';
 }
 
 /** An engine that compiles says how much. */

@@ -8,7 +8,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** The part of a machine that the monitor drives. */
 export type QmpMachine = Pick<
   Machine,
-  'state' | 'pause' | 'resume' | 'reset' | 'powerdown' | 'quit' | 'on' | 'stats' | 'expectEvents'
+  'state' | 'pause' | 'resume' | 'reset' | 'powerdown' | 'quit' | 'on' | 'stats' | 'expectEvents' | 'explain'
 >;
 
 export interface QmpArgument {
@@ -87,10 +87,25 @@ export const QMP_COMMANDS: QmpTable = {
       return {};
     },
   },
+  /** Who may do what with the page of a guest-physical address, by which rule. */
+  'x-ringfence-explain': {
+    arguments: { address: { type: 'number' } },
+    run(machine, { address }) {
+      try {
+        return jsonOf(machine.explain(Number(address)));
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        throw new QmpError('GenericError', `Parameter 'address': ${error.message}`);
+      }
+    },
+  },
   'query-version': { run: () => VERSION },
   'query-name': { run: () => ({}) },
   'query-kvm': { run: () => ({ enabled: false, present: false }) },
 };
+
+/** Plain data, without what is undefined. */
+const jsonOf = (value: object): Json => JSON.parse(JSON.stringify(value)) as Json;
 
 /** Throws QmpError where `args` are not what `command` takes. */
 export function checkArguments(command: QmpCommand, args: QmpArguments): void {

@@ -123,6 +123,9 @@ export class FakeHypervisor {
         },
       },
       counters: () => ({ tlbMisses: 1 }),
+      explain: () => {
+        throw new Error('a fake VM has nothing to explain');
+      },
       load: (address, bytes) => made.ram.set(bytes, address - RAM_BASE),
     };
   };

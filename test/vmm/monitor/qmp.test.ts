@@ -51,6 +51,22 @@ class FakeMachine implements QmpMachine {
     return { instructions: 1, wallSeconds: 0, guestSeconds: 0, exits: {}, counters: {} };
   }
 
+  explain(address: number): ReturnType<QmpMachine['explain']> {
+    if (address < 0) throw new RangeError(`${address} is no guest-physical address`);
+    return {
+      gpa: address,
+      path: [`gpa 0x${address.toString(16)}`, 'no-slot'],
+      frame: undefined,
+      owner: undefined,
+      hostState: undefined,
+      guestState: 'NOPAGE',
+      pins: 0,
+      accesses: [],
+      history: [],
+      emulation: 'vmm',
+    };
+  }
+
   expectEvents(): { dispose(): void } {
     this.held++;
     return { dispose: () => this.held-- };
@@ -172,6 +188,21 @@ describe('QMP session (qmp-spec)', () => {
       expect(replies[0]).toMatchObject({ error: { desc: expect.stringContaining(description) } });
     }
     expect(await ask({ execute: 'query-version' })).toMatchObject([{ return: { package: 'ringfence' } }]);
+  });
+
+  it('explains the page of an address, and refuses what is no address', async () => {
+    open();
+    await negotiate();
+    const explain = (args: object) => ask({ execute: 'x-ringfence-explain', arguments: args });
+    const [{ return: page }] = await explain({ address: 0x9000000 });
+    expect(page).toMatchObject({ gpa: 0x9000000, emulation: 'vmm', accesses: [] });
+    expect(page).not.toHaveProperty('frame');
+    expect(await explain({ address: -1 })).toMatchObject([
+      { error: { desc: "Parameter 'address': -1 is no guest-physical address" } },
+    ]);
+    expect(await explain({ address: 'here' })).toMatchObject([
+      { error: { desc: "Invalid parameter type for 'address', expected: number" } },
+    ]);
   });
 
   it('checks the arguments of commands that others add, and reports their failures', async () => {
