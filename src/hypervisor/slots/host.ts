@@ -27,9 +27,12 @@ export class Host {
     this.isPkvm = options.pkvm ?? false;
   }
 
-  /** A host of that many frames, with memory of its own. Throws RangeError where they do not fit. */
-  static create(frames: number, options: HostOptions = {}): Host {
-    return new Host(new PhysicalMemory({ frames, systemBytes: 1 << 16 }), options);
+  /**
+   * A host of that many frames, with memory of its own; `systemBytes` of it are for vCPUs (default: none to speak
+   * of). Throws RangeError where they do not fit.
+   */
+  static create(frames: number, options: HostOptions & { readonly systemBytes?: number } = {}): Host {
+    return new Host(new PhysicalMemory({ frames, systemBytes: options.systemBytes ?? 1 << 16 }), options);
   }
 
   /** A new process, with nothing mapped. */

@@ -1,8 +1,10 @@
-// The guest's part of a recording: a program of two stores. A runner performs it on a vCPU; the port runner does
-// the same accesses without instructions, and a runner on a real vCPU must come to the same answers.
+// The guest's part of a recording: a program of two stores. One kind of runner executes it on the emulated CPU, the
+// other performs the same accesses without instructions; both must come to the same answers.
 
-import type { FaultExit, VmMemory } from '../../hypervisor/stage2/index.ts';
-import { type Gpa, gpa } from '../../lib/index.ts';
+import { BARE_VCPU_BYTES, BareVcpu, type Vcpu } from '../../hypervisor/index.ts';
+import type { Host } from '../../hypervisor/slots/index.ts';
+import type { FaultExit, VcpuPort, VmMemory } from '../../hypervisor/stage2/index.ts';
+import { type Gpa, gpa, PAGE_SIZE } from '../../lib/index.ts';
 
 export interface GuestStep {
   readonly address: Gpa;
@@ -25,25 +27,96 @@ export interface GuestRunner {
   run(step: GuestStep): GuestResult;
 }
 
-/** Makes the runner of a new VM, whose code page is at CODE; called when the vCPU is created. */
+/** Where the recorder put the guest's code page, and the two stores that end a step. */
+export const CODE = gpa(0x4000_0000);
+const RESULT = 0x5000_0000;
+const EXCEPTION = RESULT + 8;
+const VECTORS = CODE + 0x800;
+
+const LOAD = 0x10;
+/** Synchronous exception, current EL with SPx, from VECTORS. */
+const SYNCHRONOUS = 0xa00;
+
+/** The guest's code page, by offset (README of test/golden). */
+const WORDS: readonly [offset: number, words: readonly number[]][] = [
+  // str x1, [x0]; str x1, [x2]; b .
+  [0, [0xf9000001, 0xf9000041, 0x14000000]],
+  // ldr x1, [x0]; str x1, [x2]; b .
+  [LOAD, [0xf9400001, 0xf9000041, 0x14000000]],
+  // str x1, [x2, #8]; b .
+  [SYNCHRONOUS, [0xf9000441, 0x14000000]],
+];
+
+export function codePage(): Uint8Array {
+  const page = new Uint8Array(PAGE_SIZE);
+  const view = new DataView(page.buffer);
+  for (const [offset, words] of WORDS) {
+    for (const [n, word] of words.entries()) view.setUint32(offset + 4 * n, word, true);
+  }
+  return page;
+}
+
+/** Who runs the guests of a replay. */
+export interface Runners {
+  /** Bytes of the host's system area that the runners need. */
+  readonly systemBytes: number;
+  /** On a new host, once. */
+  on(host: Host): MakeGuestRunner;
+}
+
+/** Makes the runner of a new VM, whose code page is at CODE; called when the recording creates the vCPU. */
 export type MakeGuestRunner = (memory: VmMemory) => GuestRunner;
 
-/** Where the recorder put the guest's code page. */
-export const CODE = gpa(0x4000_0000);
+/** Instructions after which a step that has not ended never will. */
+const MAX_INSTRUCTIONS = 100;
 
-/** Performs the program's accesses through the vCPU's port: fetch, then the load or store. */
-export const portRunner: MakeGuestRunner = (memory) => {
-  const port = memory.createVcpuPort(0);
-  return {
-    run({ address, write, value }) {
-      const fetched = port.fetch(CODE);
-      if (fetched.kind === 'exit') return { kind: 'failed', exit: fetched.exit };
-      if (fetched.kind !== 'done') return { kind: 'abort' };
-      const access = write ? port.store(address, value) : port.load(address);
-      if (access.kind === 'done') return { kind: 'ok', value: access.value };
-      if (access.kind === 'mmio') return { kind: 'mmio', address, write, bytes: 8 };
-      if (access.kind === 'abort') return { kind: 'abort' };
-      return { kind: 'failed', exit: access.exit };
-    },
-  };
+/** Runs the program's instructions on the emulated CPU. */
+export const cpuRunners: Runners = {
+  systemBytes: BARE_VCPU_BYTES,
+  on(host) {
+    const bare = new BareVcpu(host);
+    return (memory) => {
+      const vcpu = bare.attach(memory);
+      vcpu.setRegister('VBAR_EL1', BigInt(VECTORS));
+      return { run: (step) => runOnCpu(vcpu, step) };
+    };
+  },
 };
+
+function runOnCpu(vcpu: Vcpu, { address, write, value }: GuestStep): GuestResult {
+  vcpu.setRegister('x0', BigInt(address));
+  vcpu.setRegister('x1', value);
+  vcpu.setRegister('x2', BigInt(RESULT));
+  vcpu.setRegister('pc', BigInt(write ? CODE : CODE + LOAD));
+  const exit = vcpu.run(MAX_INSTRUCTIONS);
+  if (exit.reason === 'memory-fault' || exit.reason === 'error' || exit.reason === 'dirty-ring-full') {
+    return { kind: 'failed', exit };
+  }
+  if (exit.reason !== 'mmio') throw new Error(`the guest's program ended with exit ${exit.reason}`);
+  // The access is completed and the vCPU goes no further (KVM_RUN with immediate_exit).
+  if (!exit.write) vcpu.completeMmio(0n);
+  vcpu.run(1);
+  if (exit.gpa === RESULT) return { kind: 'ok', value: exit.data };
+  if (exit.gpa === EXCEPTION) return { kind: 'abort' };
+  return { kind: 'mmio', address: exit.gpa, write: exit.write, bytes: exit.size };
+}
+
+/** Performs the program's accesses through the vCPU's port, without instructions: fetch, then the load or store. */
+export const portRunners: Runners = {
+  systemBytes: 1 << 16,
+  on: () => (memory) => {
+    const port = memory.createVcpuPort(0);
+    return { run: (step) => runOnPort(port, step) };
+  },
+};
+
+function runOnPort(port: VcpuPort, { address, write, value }: GuestStep): GuestResult {
+  const fetched = port.fetch(CODE);
+  if (fetched.kind === 'exit') return { kind: 'failed', exit: fetched.exit };
+  if (fetched.kind !== 'done') return { kind: 'abort' };
+  const access = write ? port.store(address, value) : port.load(address);
+  if (access.kind === 'done') return { kind: 'ok', value: access.value };
+  if (access.kind === 'mmio') return { kind: 'mmio', address, write, bytes: 8 };
+  if (access.kind === 'abort') return { kind: 'abort' };
+  return { kind: 'failed', exit: access.exit };
+}

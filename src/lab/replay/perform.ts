@@ -16,7 +16,7 @@ import {
   VmMemory,
 } from '../../hypervisor/stage2/index.ts';
 import { ERRNO, Errno, gpa, type Hva, hva, PAGE_SIZE } from '../../lib/index.ts';
-import { CODE, type GuestRunner, type MakeGuestRunner } from './guest-runner.ts';
+import { CODE, codePage, type GuestRunner, type MakeGuestRunner, type Runners } from './guest-runner.ts';
 import type { AnswerFields, Player } from './player.ts';
 import {
   ANSWER_FIELDS,
@@ -73,10 +73,10 @@ export class Performer implements Player {
   private runner: GuestRunner | undefined;
   private files: GuestMemfd[] = [];
 
-  constructor(makeRunner: MakeGuestRunner) {
-    const host = Host.create(FRAMES);
+  constructor(runners: Runners) {
+    const host = Host.create(FRAMES, { systemBytes: runners.systemBytes });
     this.host = host;
-    this.makeRunner = makeRunner;
+    this.makeRunner = runners.on(host);
     this.space = host.createAddressSpace();
     this.arena = this.space.mmapAnonymous(ARENA_PAGES * PAGE_SIZE);
     this.memory = new VmMemory(host, this.space);
@@ -157,6 +157,7 @@ export class Performer implements Player {
     const { manual } = line;
     if (manual !== undefined) answer.manualr = result(() => memory.enableManualDirtyLog(manual) as undefined);
     const code = space.mmapAnonymous(PAGE_SIZE);
+    space.port.write(code, codePage());
     answer.code = result(
       () =>
         memory.setUserMemoryRegion({

@@ -2,7 +2,7 @@
 // opens and unpacks.
 
 import type { Host } from '../../hypervisor/slots/index.ts';
-import { type MakeGuestRunner, portRunner } from './guest-runner.ts';
+import { cpuRunners, type Runners } from './guest-runner.ts';
 import { Performer } from './perform.ts';
 import { PkvmPerformer } from './pkvm-perform.ts';
 import type { Player } from './player.ts';
@@ -13,8 +13,8 @@ export interface ReplayOptions {
   readonly keep?: number;
   /** Calls of the same sequence that are shown before a difference. Default 5. */
   readonly context?: number;
-  /** Who runs the guest's instructions in a recording of KVM. Default: the vCPU's port, without a CPU. */
-  readonly runner?: MakeGuestRunner;
+  /** Who runs the guest's program in a recording of KVM. Default: the emulated CPU. */
+  readonly runners?: Runners;
   /** Called after each call, for whoever wants to look (an audit). */
   readonly afterCall?: (host: Host) => void;
 }
@@ -40,7 +40,7 @@ export interface ReplayResult {
 
 /** Throws RecordingError for a line that is none of a recording. */
 export function replay(lines: Iterable<string>, options: ReplayOptions = {}): ReplayResult {
-  const { keep = 10, context = 5, runner = portRunner, afterCall } = options;
+  const { keep = 10, context = 5, runners = cpuRunners, afterCall } = options;
   const differences: Difference[] = [];
   let player: Player | undefined;
   let before: string[] = [];
@@ -51,7 +51,7 @@ export function replay(lines: Iterable<string>, options: ReplayOptions = {}): Re
     if (text.trim() === '') continue;
     const call = parseLine(text, number);
     if (call.op === 'end') continue;
-    player ??= playerFor(call, runner);
+    player ??= playerFor(call, runners);
     if (!Object.hasOwn(player.answerFields, call.op))
       throw new RecordingError(number, `has no known "op": ${call.op}`);
     if (call.op === 'vm') {
@@ -75,8 +75,8 @@ export function replay(lines: Iterable<string>, options: ReplayOptions = {}): Re
 }
 
 /** A recording of pKVM says of its first VM whether it is protected; one of KVM begins with capabilities. */
-const playerFor = (first: RawLine, runner: MakeGuestRunner): Player =>
-  'protected' in first ? new PkvmPerformer() : new Performer(runner);
+const playerFor = (first: RawLine, runners: Runners): Player =>
+  'protected' in first ? new PkvmPerformer() : new Performer(runners);
 
 function perform(player: Player, call: RawLine, number: number): Answer {
   try {
