@@ -16,7 +16,8 @@ export const PCI_IO = { base: 0x3eff_0000, size: 0x1_0000 } as const;
 /** INTA..INTD are SPI 3..6. */
 export const PCI_INTX_SPI = 3;
 export const PCI_ECAM = { base: 0x40_1000_0000, size: 0x1000_0000 } as const;
-export const PCI_MEMORY_HIGH = { base: 0x80_0000_0000, size: 0x80_0000_0000 } as const;
+/** QEMU's has 512 GiB; Linux warns of a window whose size needs more than 32 bits, and no device here wants one. */
+export const PCI_MEMORY_HIGH = { base: 0x80_0000_0000, size: 0x8000_0000 } as const;
 export const RAM_BASE = 0x4000_0000;
 
 /** GICv2m hands out these SPIs for MSIs. */

@@ -82,7 +82,7 @@ describe('the PCI host in the device tree (host-generic-pci.yaml)', () => {
     expect(cellsOf(properties.ranges)).toEqual([
       ...[0x0100_0000, 0, 0, 0, 0x3eff_0000, 0, 0x1_0000],
       ...[0x0200_0000, 0, 0x1000_0000, 0, 0x1000_0000, 0, 0x2eff_0000],
-      ...[0x0300_0000, 0x80, 0, 0x80, 0, 0x80, 0],
+      ...[0x0300_0000, 0x80, 0, 0x80, 0, 0, 0x8000_0000],
     ]);
   });
 
