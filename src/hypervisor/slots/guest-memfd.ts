@@ -93,6 +93,13 @@ export class GuestMemfd implements Holder {
     return this.converted.get(page) === 0 ? initially : !initially;
   }
 
+  /** Pages that are not as the file was made, ascending: what a snapshot keeps besides their content. */
+  convertedPages(): number[] {
+    const pages: number[] = [];
+    this.converted.each((page) => pages.push(page));
+    return pages.sort((a, b) => a - b);
+  }
+
   // -------------------------------------------------------------- as a holder of frames
 
   frameAt(page: number): number {

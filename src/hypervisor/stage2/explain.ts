@@ -14,6 +14,7 @@ import {
   OPERATIONS,
   type Operation,
   ownerName,
+  Route,
   STATE_NAMES,
   stations,
 } from '../ledger/index.ts';
@@ -52,8 +53,11 @@ export function explain(memory: VmMemory, address: number): Explanation {
   const frame = route.hole === undefined ? frameOf(route) : NONE;
   const accesses: ExplainedAccess[] = [];
   for (const kind of ACTORS) {
-    const way = memory.mapper.route(gfn, THROUGH_STAGE2.has(kind));
+    const direct = memory.mapper.route(gfn, THROUGH_STAGE2.has(kind));
     for (const operation of OPERATIONS) {
+      // Mapping goes by the page; what is mapped is then reached by its I/O virtual address and in no other way.
+      const way =
+        kind === 'assigned-device' && operation !== 'map' ? throughIommu(memory, gfn, frame) : direct;
       const verdict = decide(frames, actorFor(kind, memory), operation, way, memory.extensions.debugPrivate);
       accesses.push({ actor: kind, operation, ...verdict });
     }
@@ -70,6 +74,16 @@ export function explain(memory: VmMemory, address: number): Explanation {
     accesses,
     history: (known && ledger.history?.of(frameNumber(frame))) || [],
   };
+}
+
+/** The way of a device whose domain maps the frame, if any domain does. */
+function throughIommu({ ledger }: VmMemory, gfn: number, frame: number): Route {
+  const route = new Route('iova', gfn);
+  let mapped = false;
+  for (const pinner of ledger.pinners) pinner.eachPin((pinned) => (mapped ||= pinned === frame));
+  if (mapped) route.frame = frame;
+  else route.hole = 'no-iommu-map';
+  return route;
 }
 
 const actorFor = (kind: ActorKind, memory: VmMemory): Actor => {

@@ -3,18 +3,17 @@
 // business; nothing here goes through a port of the VMM's.
 
 import { ACCESS_WRITE } from '../../hardware/index.ts';
-import { Errno, PAGE_SIZE } from '../../lib/index.ts';
+import { Errno, type FrameNumber, PAGE_SIZE } from '../../lib/index.ts';
 import {
   type Actor,
   ENTRY_PRESENT,
-  entryFrame,
   entryState,
   FRAME_TAGGED,
   guestShareHost,
   OWNED,
   POISON,
   POISON_ENTRY,
-  SHARED_OWNED,
+  SHARED_BORROWED,
 } from '../ledger/index.ts';
 import { ensureTagged, TAGS_PER_PAGE } from '../mte/index.ts';
 import type { VmMemory } from './vm-memory.ts';
@@ -39,8 +38,8 @@ export function exportPage(memory: VmMemory, gfn: number): MigratedPage | undefi
   if (state === POISON) return { gfn, custody: 'poisoned', data: new Uint8Array(0), tags: undefined };
   const frame = memory.mapper.frameIfPresent(gfn, migration(memory));
   if (frame === undefined) return undefined;
-  const custody =
-    frames.owner[frame] !== guest.handle ? 'plain' : state === SHARED_OWNED ? 'lent' : 'private';
+  const isLent = frames.state[frame] === SHARED_BORROWED;
+  const custody = frames.owner[frame] !== guest.handle ? 'plain' : isLent ? 'lent' : 'private';
   const tagged = (frames.flags[frame] & FRAME_TAGGED) !== 0;
   return {
     gfn,
@@ -50,7 +49,10 @@ export function exportPage(memory: VmMemory, gfn: number): MigratedPage | undefi
   };
 }
 
-/** Puts a page in its place on the other side. Throws EINVAL for a page that no VM could have; EFAULT without a slot. */
+/**
+ * Puts a page in its place on the other side. Throws EINVAL for a page that no VM could have, EFAULT without a slot,
+ * EOPNOTSUPP where a file's page would have to be converted and cannot.
+ */
 export function importPage(memory: VmMemory, page: MigratedPage): void {
   const { guest, ledger } = memory;
   const { frames } = ledger;
@@ -65,14 +67,8 @@ export function importPage(memory: VmMemory, page: MigratedPage): void {
     throw new Errno('EINVAL', 'a page has 4096 bytes, and 256 tags or none');
   }
   if (tags !== undefined && !memory.hasMte) throw new Errno('EINVAL', 'tags for a VM without MTE');
-  const entry = guest.table.get(gfn);
-  if (
-    (entry & ENTRY_PRESENT) === 0 &&
-    memory.mapper.fault(gfn, ACCESS_WRITE, migration(memory)) !== undefined
-  ) {
-    throw new Errno('EFAULT', `GFN ${gfn.toString(16)} has no memory on this side`);
-  }
-  const frame = entryFrame(guest.table.get(gfn));
+  if (custody !== 'lent') matchFile(memory, gfn, custody === 'plain');
+  const frame = place(memory, gfn, custody === 'plain');
   ledger.memory.data(frame).set(data);
   if (tags !== undefined) {
     ensureTagged(ledger, frame);
@@ -81,6 +77,26 @@ export function importPage(memory: VmMemory, page: MigratedPage): void {
   if (custody === 'lent' && entryState(guest.table.get(gfn)) === OWNED) {
     ledger.run(guestShareHost, { frames, frame, guest, gfn });
   }
+}
+
+/** The frame at a GFN: the host's where the page is plain, else as after the guest's first store. Throws EFAULT. */
+function place(memory: VmMemory, gfn: number, plain: boolean): FrameNumber {
+  const { guest, mapper } = memory;
+  const actor = migration(memory);
+  const absent = (guest.table.get(gfn) & ENTRY_PRESENT) === 0;
+  const missing = !plain && absent && mapper.fault(gfn, ACCESS_WRITE, actor) !== undefined;
+  const frame = missing ? undefined : mapper.frameFor(gfn, true, actor);
+  if (frame === undefined) throw new Errno('EFAULT', `GFN ${gfn.toString(16)} has no memory on this side`);
+  return frame;
+}
+
+/** A page of a guest_memfd becomes shared or private as the one that arrives. */
+function matchFile(memory: VmMemory, gfn: number, shared: boolean): void {
+  const slot = memory.mapper.slots.find(gfn);
+  if (slot?.memfd === undefined) return;
+  const page = slot.filePage + gfn - slot.gfn;
+  if (slot.memfd.isShared(page) === shared) return;
+  slot.memfd.convert(page * PAGE_SIZE, PAGE_SIZE, shared ? 'shared' : 'private');
 }
 
 const migration = (memory: VmMemory): Actor => ({ kind: 'migration', vm: memory.guest.handle });
