@@ -91,7 +91,7 @@ class Runner {
 }
 
 const ecOf = (esr: number): number => (esr >>> 26) & 63;
-const word = (text: string): number => assemble(text, 0);
+const word = (text: string): number => assemble(text)[0] as number;
 const address = (tag: number, offset: number): bigint => (BigInt(tag) << 56n) | BigInt(PAGE_ADDRESS + offset);
 const tagOf = (pointer: bigint): number => Number((pointer >> 56n) & 15n);
 
