@@ -3,7 +3,13 @@
 // binutils' recorded text. Recorded by `npm run record:isa`.
 
 import { beforeAll, describe, expect, it } from 'vitest';
-import { allRows, assemble, completeDecoder, disassemble } from '../../../src/hardware/a64/index.ts';
+import {
+  allRows,
+  assemble,
+  completeDecoder,
+  disassemble,
+  type Variant,
+} from '../../../src/hardware/a64/index.ts';
 import { interpreterDriver } from '../engine/driver.ts';
 import { comparableRows } from './cases.ts';
 import { divergence, report } from './differential.ts';
@@ -13,12 +19,15 @@ import { readSyntax } from './syntax.ts';
 
 describe('instructions against recorded results', () => {
   const covered = new Map<string, number>();
+  const handlers = new Set<Variant | undefined>();
   const failures: string[] = [];
 
   beforeAll(() => {
     const driver = interpreterDriver();
+    const decoder = completeDecoder();
     for (const { row, case: c, expected } of readGolden()) {
       covered.set(row, (covered.get(row) ?? 0) + 1);
+      for (const word of c.code) handlers.add(decoder.decode(word));
       const found = divergence(c, driver.run(c), expected);
       if (found.length > 0 && failures.length < 5) failures.push(`${row}\n${report(c, found)}`);
     }
@@ -28,9 +37,12 @@ describe('instructions against recorded results', () => {
     expect(failures).toEqual([]);
   });
 
-  it('cover every row with 32 cases', () => {
+  it('cover every row with 32 cases and every handler: else npm run record:isa', () => {
     const missing = comparableRows.filter((row) => (covered.get(row.name) ?? 0) < 32);
     expect(missing.map((row) => row.name)).toEqual([]);
+    const comparable = new Set(comparableRows);
+    const unused = completeDecoder().variants.filter((v) => comparable.has(v.row) && !handlers.has(v));
+    expect(unused.map((v) => `${v.row.name} ${JSON.stringify(v.fields)}`)).toEqual([]);
   });
 
   it('leave rows out only for a reason that still applies', () => {

@@ -3,7 +3,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { Random } from '../../../src/hardware/a64/index.ts';
+import { completeDecoder, Random, type Row } from '../../../src/hardware/a64/index.ts';
 import { type Case, oracleAvailable, runOracle } from '../oracle/index.ts';
 import { binutilsAvailable, objdump } from './binutils.ts';
 import { codeOf, comparableRows, seededCase } from './cases.ts';
@@ -14,12 +14,24 @@ const CODES = 12;
 const OPERANDS = 3;
 const SEED = 20;
 
+const decoder = completeDecoder();
+
+/** Codes of a row: so many, and more until each of its handlers has one. */
+function codesOf(row: Row, random: Random): number[][] {
+  const open = new Set(decoder.variants.filter((v) => v.row === row));
+  const codes: number[][] = [];
+  for (let attempt = 0; attempt < 1000 && (codes.length < CODES || open.size > 0); attempt++) {
+    const code = codeOf(row, random);
+    const fresh = code?.map((word) => decoder.decode(word)).filter((v) => v && open.delete(v)) ?? [];
+    if (code && (codes.length < CODES || fresh.length > 0)) codes.push(code);
+  }
+  return codes;
+}
+
 function record(): void {
   const random = new Random(SEED);
   const chosen = comparableRows.map((row) => {
-    const codes = Array.from({ length: CODES }, () => codeOf(row, random)).filter(
-      (code) => code !== undefined,
-    );
+    const codes = codesOf(row, random);
     const cases = codes.map((code) =>
       Array.from({ length: OPERANDS }, (_, k) => seededCase(code, seedOf(code, k))),
     );
