@@ -94,7 +94,7 @@ export function disagreements(world: World, rules: Rules = RULES, first = false)
         ask({ actor: { kind, vm: HOST }, route: around, policy: false, vm });
       ask({ actor: { kind: 'debugger', vm: guest.handle }, route: around, policy: true, vm });
       const other = world.vms[1 - n];
-      if (other.alive)
+      if (other?.alive)
         ask({
           actor: { kind: 'other-vm', vm: other.memory.guest.handle },
           route: through,
