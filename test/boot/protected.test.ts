@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type MemoryPort, Vm } from '../../src/hypervisor/index.ts';
-import { audit } from '../../src/hypervisor/ledger/index.ts';
+import { audit, OWNED } from '../../src/hypervisor/ledger/index.ts';
 import { explain } from '../../src/hypervisor/stage2/index.ts';
 import { PAGE_SIZE, silentLog } from '../../src/lib/index.ts';
 import type { DeviceEnv } from '../../src/vmm/devices/index.ts';
@@ -116,9 +116,8 @@ describe.skipIf(!files || !hasExt4Tools)('Linux as a protected guest (pKVM)', ()
     // The pool as a whole, the tables of the interrupt controller, and nothing of the kernel.
     const pages = { private: 0, shared: 0, pool: 0 };
     memory.guest.table.each((gfn) => {
-      const { guestState } = explain(memory, gfn * PAGE_SIZE);
       const inPool = gfn * PAGE_SIZE >= RAM + MEMORY - POOL;
-      if (guestState === 'OWNED') pages.private++;
+      if (memory.guest.stateAt(gfn) === OWNED) pages.private++;
       else if (inPool) pages.pool++;
       else pages.shared++;
     });
