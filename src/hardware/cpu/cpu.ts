@@ -48,7 +48,8 @@ export interface CpuOptions {
   readonly timerLine?: TimerLine;
   readonly pmuLine?: (level: boolean) => void;
   readonly codeChanged?: CodeChanged;
-  /** Seed of RNDR; the sequence is a function of it. */
+  /** Where RNDR gets 64 bits from; undefined: none now. Without it, RNDR's sequence is a function of `seed`. */
+  readonly entropy?: () => bigint | undefined;
   readonly seed?: bigint;
 }
 
@@ -116,7 +117,7 @@ export class Cpu implements Services {
     };
     this.pmu = new Pmu(source, options.pmuLine ?? (() => {}));
     this.randomState = options.seed ?? 0x9e37_79b9_7f4a_7c15n;
-    this.registerHost = this.createRegisterHost(options.affinity ?? 0);
+    this.registerHost = this.createRegisterHost(options.affinity ?? 0, options.entropy);
     this.caches = {
       dropAll: () => this.mmu.dropAll(),
       dropAsid: (asid) => this.mmu.dropAsid(asid),
@@ -138,7 +139,7 @@ export class Cpu implements Services {
     this.reset(0n);
   }
 
-  private createRegisterHost(affinity: number): RegisterHost {
+  private createRegisterHost(affinity: number, entropy: CpuOptions['entropy']): RegisterHost {
     const { state, timer, pmu } = this;
     return {
       state,
@@ -162,7 +163,7 @@ export class Cpu implements Services {
       contextChanged: () => this.contextChanged(),
       debugChanged: () => this.debugChanged(),
       selectStackPointer: (spsel) => this.exceptions.select(state.el, spsel),
-      random: () => this.random(),
+      random: entropy ?? (() => this.random()),
     };
   }
 

@@ -21,6 +21,8 @@ export interface ExternalSystemRegisters {
 interface Entry {
   readonly row: RegisterRow;
   readonly slot: number;
+  /** The value of a constant. */
+  readonly constant: bigint | undefined;
 }
 
 /** op0 = 3, op1 = 0, CRn = 0, CRm = 1..7: unallocated encodings read as zero. */
@@ -61,7 +63,11 @@ export class SystemInstructions {
     this.external = external;
     for (const row of registerTable) {
       if (row.feature && !features[row.feature]) continue;
-      this.registers.set(row.key, { row, slot: row.stored ? slotOf(row.name) : -1 });
+      this.registers.set(row.key, {
+        row,
+        slot: row.stored ? slotOf(row.name) : -1,
+        constant: row.constant ? row.read?.(host) : undefined,
+      });
     }
     for (const op of operations) if (!op.feature || features[op.feature]) this.operations.set(op.key, op);
   }
@@ -110,7 +116,7 @@ export class SystemInstructions {
     const reading = ((insn >>> 21) & 1) === 1;
     const entry = this.registers.get(key);
     if (!entry) return this.unlisted(insn, key, reading);
-    const { row, slot } = entry;
+    const { row, slot, constant } = entry;
     const access = state.el === 0 ? row.el0 : row.el1;
     if (access === 'none' || (access === 'r' && !reading) || (access === 'w' && reading)) {
       return core.undefinedInstruction();
@@ -120,7 +126,7 @@ export class SystemInstructions {
     if (row.floating && state.fpTrapped) return this.fpTrap();
     const rt = insn & 31;
     if (reading) {
-      state.setX(rt, row.read ? row.read(this.host) : state.sysreg(slot));
+      state.setX(rt, constant ?? (row.read ? row.read(this.host) : state.sysreg(slot)));
       return DONE;
     }
     const value = state.x(rt);

@@ -246,6 +246,18 @@ describe('EL0 controls', () => {
   });
 });
 
+describe('random numbers (Arm ARM K14.1)', () => {
+  it('follow the seed, or come from the source, which may have none', () => {
+    const [a, b] = [new TestMachine({ cpu: { seed: 5n } }), new TestMachine({ cpu: { seed: 5n } })];
+    expect(a.mrs('RNDR')).toBe(b.mrs('RNDR'));
+    expect(a.mrs('RNDR')).not.toBe(a.mrs('RNDR'));
+    const given = [7n, undefined];
+    const m = new TestMachine({ cpu: { entropy: () => given.shift() } });
+    expect([m.mrs('RNDRRS'), m.cpu.state.nzcv]).toEqual([7n, 0]);
+    expect([m.mrs('RNDR'), m.cpu.state.nzcv]).toEqual([0n, 4]);
+  });
+});
+
 describe('PSTATE fields as registers', () => {
   it('read and write', () => {
     const m = new TestMachine();

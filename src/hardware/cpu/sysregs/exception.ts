@@ -84,8 +84,9 @@ export const exceptionRegisters: readonly RegisterRow[] = [
   computed('RNDRRS', [3, 3, 2, 4, 1], { el0: 'r', el1: 'r', feature: 'rng', read: random }),
 ];
 
-/** Always succeeds, which NZCV = 0 says. */
+/** NZCV is 0 on success, and Z with a result of 0 where there is no entropy. */
 function random(host: RegisterHost): bigint {
-  host.state.nzcv = 0;
-  return host.random();
+  const value = host.random();
+  host.state.nzcv = value === undefined ? 4 : 0;
+  return BigInt.asUintN(64, value ?? 0n);
 }

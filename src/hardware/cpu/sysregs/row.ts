@@ -67,7 +67,8 @@ export interface RegisterHost {
   debugChanged(): void;
   /** Banks the current stack pointer and takes the other. */
   selectStackPointer(spsel: number): void;
-  random(): bigint;
+  /** 64 random bits, or undefined where there are none now. */
+  random(): bigint | undefined;
 }
 
 /** Whether an EL0 access is let through; where not, it traps to EL1 with EC 0x18. */
@@ -92,6 +93,8 @@ export interface RegisterRow {
   readonly floating: boolean;
   /** A stored row may still read otherwise than it is stored. */
   readonly read?: (host: RegisterHost) => bigint;
+  /** What read() gives never changes, so that it need not be asked twice. */
+  readonly constant: boolean;
   /** Replaces the store. */
   readonly write?: (host: RegisterHost, value: bigint) => void;
   /** Runs after the store, for the side effects. */
@@ -118,6 +121,7 @@ function base(name: string, encoding: Encoding, stored: boolean, options: Option
     mask: ALL_BITS,
     floating: false,
     saved: false,
+    constant: false,
     endsSlice: false,
     ...options,
   };
@@ -134,7 +138,12 @@ export const identification = (
   value: (f: CpuFeatures, host: RegisterHost) => bigint,
   options: Options = {},
 ): RegisterRow =>
-  base(name, encoding, false, { el1: 'r', read: (host) => value(host.features, host), ...options });
+  base(name, encoding, false, {
+    el1: 'r',
+    constant: true,
+    read: (host) => value(host.features, host),
+    ...options,
+  });
 
 /** Read and written by functions. */
 export const computed = (name: string, encoding: Encoding, options: Options): RegisterRow =>
