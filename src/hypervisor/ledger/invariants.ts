@@ -255,12 +255,13 @@ function checkCounts(ledger: Ledger, found: (what: string) => void): void {
   const free = new Set(frames.freeFrames());
   if (free.size + frames.count - frames.touched !== frames.free)
     found('the free list is not as long as its count');
-  for (let frame = 0; frame < frames.touched; frame++) {
+  for (let frame = 0; frame < frames.count; frame++) {
+    const isFree = frame >= frames.touched || free.has(frame);
     const state = frames.state[frame];
     const owner = frames.owner[frame];
     const used = frames.refs[frame] + frames.pins[frame] + frames.lent[frame];
-    if (free.has(frame) ? used > 0 || owner !== HOST || state !== OWNED : used === 0 && owner === HOST) {
-      found(`frame ${frame} is ${free.has(frame) ? 'free and in use' : 'neither free nor in use'}`);
+    if (isFree ? used > 0 || owner !== HOST || state !== OWNED : used === 0 && owner === HOST) {
+      found(`frame ${frame} is ${isFree ? 'free and in use' : 'neither free nor in use'}`);
     }
     if ((refs.get(frame) ?? 0) !== frames.refs[frame]) {
       found(`frame ${frame}: ${refs.get(frame) ?? 0} pages hold it, its record says ${frames.refs[frame]}`);

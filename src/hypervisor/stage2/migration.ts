@@ -10,6 +10,7 @@ import {
   entryState,
   FRAME_TAGGED,
   guestShareHost,
+  NONE,
   OWNED,
   POISON,
   POISON_ENTRY,
@@ -90,12 +91,17 @@ function place(memory: VmMemory, gfn: number, plain: boolean): FrameNumber {
   return frame;
 }
 
-/** A page of a guest_memfd becomes shared or private as the one that arrives. */
+/** A page of a guest_memfd becomes shared or private as the one that arrives; where that cannot end well, nothing. */
 function matchFile(memory: VmMemory, gfn: number, shared: boolean): void {
   const slot = memory.mapper.slots.find(gfn);
   if (slot?.memfd === undefined) return;
   const page = slot.filePage + gfn - slot.gfn;
   if (slot.memfd.isShared(page) === shared) return;
+  if (memory.mapper.isPrivateGfn?.(gfn) === shared)
+    throw new Errno('EFAULT', "the page's attribute says otherwise");
+  if (slot.memfd.frameAt(page) === NONE && memory.host.freeFrames === 0) {
+    throw new Errno('ENOMEM', 'no frame is left for the page');
+  }
   slot.memfd.convert(page * PAGE_SIZE, PAGE_SIZE, shared ? 'shared' : 'private');
 }
 
