@@ -232,6 +232,7 @@ function retarget(row: Row, word: number, slot: number, count: number, r: Random
 }
 
 const CLREX = 0xd5033f5f;
+const NOP = 0xd503201f;
 
 /** One instruction of a row that may be compared, or undefined. */
 export function comparableInstruction(row: Row, r: Random): number | undefined {
@@ -261,7 +262,7 @@ export function codeOf(row: Row, r: Random): number[] | undefined {
   const literal = /literal/.test(row.name);
   if (!literal) return [retarget(row, word, 0, 1, r)];
   const nops = r.below(4);
-  const code = [word, ...Array.from({ length: nops }, () => 0xd503201f)];
+  const code = [word, ...Array.from({ length: nops }, () => NOP)];
   code[0] = retarget(row, word, 0, code.length, r);
   return code;
 }
@@ -282,6 +283,29 @@ export function randomSequence(r: Random, row?: Row): number[] {
   if (row && inSequences.has(row)) rows[r.below(count)] = row;
   return rows.map((choice, slot) => {
     const word = comparableInstruction(choice, r);
-    return word === undefined ? 0xd503201f : retarget(choice, word, slot, count, r);
+    return word === undefined ? NOP : retarget(choice, word, slot, count, r);
   });
+}
+
+/** Whether a word may name a register in one of its usual places. */
+const mayName = (word: number, register: number): boolean =>
+  [0, 5, 10, 16].some((low) => ((word >>> low) & 31) === register);
+
+const COUNTER = 20;
+
+/** A body of two to five instructions that runs up to forty times; it leaves the loop's counter alone. */
+export function randomLoop(r: Random): number[] {
+  const length = 2 + r.below(4);
+  const end = length + 3;
+  const body = Array.from({ length }, (_, k) => {
+    const row = r.pick(sequential);
+    const word = comparableInstruction(row, r);
+    if (word === undefined || mayName(word, COUNTER)) return NOP;
+    // A branch past the count would never end.
+    return retarget(row, word, k + 1, /literal/.test(row.name) ? end : length - 1, r);
+  });
+  const start = 0x52800000 | ((1 + r.below(40)) << 5) | COUNTER; // movz w20, #n
+  const count = 0x51000400 | (COUNTER << 5) | COUNTER; // sub w20, w20, #1
+  const again = 0x35000000 | ((-(length + 1) & 0x7ffff) << 5) | COUNTER; // cbnz w20, body
+  return [start, ...body, count, again].map((word) => word >>> 0);
 }

@@ -12,7 +12,7 @@
 import { parseArgs } from 'node:util';
 import { completeDecoder, decodeFields, Random, type Row } from '../../../src/hardware/a64/index.ts';
 import { type Case, oracleAvailable, runOracle } from '../oracle/index.ts';
-import { codeOf, comparableRows, randomSequence, seededCase } from './cases.ts';
+import { codeOf, comparableRows, randomLoop, randomSequence, seededCase } from './cases.ts';
 import { divergence, report } from './differential.ts';
 import { ENGINES } from './engines.ts';
 
@@ -29,12 +29,13 @@ function progress(done: number, total: number, failures: number, started: number
   process.stderr.write(`\r[${bar}] ${done}/${total} cases, ${failures} failures, ${rate}/s ${ending}`);
 }
 
-/** One in three is a sequence. */
+/** One in three is a sequence, one in eight of them a loop. */
 function batchOf(rows: readonly Row[], r: Random, size: number): Case[] {
   const cases: Case[] = [];
   while (cases.length < size) {
     const row = r.pick(rows);
-    const code = r.below(3) ? codeOf(row, r) : randomSequence(r, row);
+    const sequence = (): number[] => (r.once(8) ? randomLoop(r) : randomSequence(r, row));
+    const code = r.below(3) ? codeOf(row, r) : sequence();
     if (!code) continue;
     for (let k = 0; k < OPERANDS && cases.length < size; k++) cases.push(seededCase(code, r.u32()));
   }

@@ -13,7 +13,7 @@ import {
 } from '../../../src/hardware/a64/index.ts';
 import { interpreterDriver } from '../engine/driver.ts';
 import { CODE_ADDRESS, DATA_ADDRESS, DATA_BYTES, type Result, SIGNAL } from '../oracle/index.ts';
-import { codeOf, comparableRows, randomSequence, seededCase } from './cases.ts';
+import { codeOf, comparableRows, randomLoop, randomSequence, seededCase } from './cases.ts';
 import { divergence, report } from './differential.ts';
 import { excludedEncoding } from './exclusions.ts';
 
@@ -98,6 +98,16 @@ describe('random cases', () => {
       expect(code.length).toBeLessThanOrEqual(8);
       expect(interpreterDriver().run(seededCase(code, n)).signal).not.toBe(SIGNAL.endless);
     }
+  });
+
+  it('of loops end, and run their bodies more than once', () => {
+    const random = new Random(9);
+    const counters = Array.from({ length: 200 }, (_, n) => {
+      const r = interpreterDriver().run(seededCase(randomLoop(random), n));
+      expect(r.signal).not.toBe(SIGNAL.endless);
+      return r.signal === SIGNAL.none ? r.x[20] : undefined;
+    });
+    expect(counters.filter((n) => n === 0n).length).toBeGreaterThan(100);
   });
 
   it('exist for every row that is compared', () => {
