@@ -42,4 +42,15 @@ describe('ringfence replay', () => {
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toMatch(/^ringfence: .*recording: .*line 1[^\n]*\n$/);
   });
+
+  it.each([
+    ['nothing', ''],
+    ['only the end', '{"op":"end"}\n'],
+    ['half a gzip file', gzipSync(SAME).subarray(0, 40)],
+    ['an unknown call', '{"op":"vm","seq":0,"code":0,"vcpu":1}\n{"op":"fly"}\n'],
+  ])('ends with 2 and one line for %s', async (_, content) => {
+    const { status, out, err } = await run(content);
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toMatch(/^ringfence: .*recording[^\n]*\n$/);
+  });
 });

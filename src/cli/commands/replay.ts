@@ -5,6 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { formatReplay, replay as perform, RecordingError } from '../../lab/replay/index.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT, reasonOf, usageError } from '../exit-status.ts';
+import { type ProgressBar, progressBar } from '../progress.ts';
 import { wholeNumber } from '../values.ts';
 
 interface ReplayFlags {
@@ -19,21 +20,39 @@ export const replay = defineCommand<ReplayFlags>({
   define(command) {
     command
       .argument('<file>', 'JSON lines, plain or gzipped')
-      .option('--show <n>', 'how many differences to show with the calls that led to them', '10');
+      .option('--show <n>', 'how many differences to show with the calls that led to them', '10')
+      .addHelpText('after', '\nStatus 0: no answer differs. 1: some do. 2: the file is no recording.');
   },
-  async run(flags, [file], { stdout }) {
+  async run(flags, [file], { stdout, stderr }) {
     const keep = wholeNumber('--show', flags.show, 0, 1_000_000);
     const lines = await readLines(file);
+    const bar = progressBar(stderr);
     try {
-      const result = perform(lines, { keep });
+      const result = perform(watched(lines, bar), { keep });
+      if (result.calls === 0)
+        throw usageError(`${file}: holds no call; give a recording as test/golden holds them`);
+      bar.finish();
       stdout.write(`${formatReplay(result)}\n`);
       return result.differ === 0 ? EXIT.ok : EXIT.host;
     } catch (error) {
       if (!(error instanceof RecordingError)) throw error;
       throw usageError(`${file}: ${error.message}; give a recording as test/golden holds them`);
+    } finally {
+      bar.finish();
     }
   },
 });
+
+/** Lines between two looks at the bar. */
+const STRIDE = 512;
+
+function* watched(lines: readonly string[], bar: ProgressBar): Generator<string> {
+  for (const [n, line] of lines.entries()) {
+    // Short recordings are over before a bar is of use.
+    if (n > 0 && n % STRIDE === 0) bar.update('calls', n / lines.length);
+    yield line;
+  }
+}
 
 async function readLines(file: string): Promise<string[]> {
   try {
