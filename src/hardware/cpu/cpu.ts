@@ -13,14 +13,16 @@ import type { CpuExit } from './exits.ts';
 import { type CpuFeatures, DEFAULT_FEATURES } from './features.ts';
 import { STATE_BYTES, TLB_EL0, TLB_EL1, TLB_EL1_PAN } from './layout.ts';
 import { Mmio } from './mmio.ts';
-import { FAULTED, type Half, Mmu, STOPPED } from './mmu/index.ts';
+import { type Half, Mmu } from './mmu/index.ts';
 import type { CodeChanged, TranslationCaches } from './operations.ts';
 import { Pmu } from './pmu.ts';
-import { DONE, EXCEPTION, LEAVE, type Services } from './services.ts';
+import { RaisingInstructions } from './raising.ts';
+import { Sequencer } from './sequencer.ts';
+import type { Services } from './services.ts';
 import { type CpuSnapshot, restoreCpu, saveCpu } from './snapshot.ts';
-import { ACCESS_EXECUTE, type Stage2 } from './stage2.ts';
+import type { Stage2 } from './stage2.ts';
 import { CpuState } from './state.ts';
-import { EC, FSC } from './syndrome.ts';
+import { EC } from './syndrome.ts';
 import { type RegisterHost, registerTable, slotOf } from './sysregs/index.ts';
 import { type ExternalSystemRegisters, SystemInstructions } from './system.ts';
 import { type Counter, GenericTimer, type TimerLine } from './timer.ts';
@@ -29,10 +31,6 @@ const SCTLR = slotOf('SCTLR_EL1');
 const CPACR = slotOf('CPACR_EL1');
 const SCTLR_SA = 1 << 3;
 const SCTLR_SA0 = 1 << 4;
-const SCTLR_NTWI = 1 << 16;
-const SCTLR_NTWE = 1 << 18;
-/** ISS of FP and WFx traps: CV with condition AL. */
-const ISS_ALWAYS = 0x01e0_0000;
 
 export interface CpuOptions {
   readonly memory: PhysicalMemory;
@@ -80,15 +78,10 @@ export class Cpu implements Services {
   private readonly mmio: Mmio;
   private readonly access: DataAccess;
   private readonly systemInstructions: SystemInstructions;
+  private readonly sequencer: Sequencer;
+  private readonly raising: RaisingInstructions;
   private readonly registerHost: RegisterHost;
   private randomState: bigint;
-  /** The event register that WFE tests. */
-  private event = false;
-  /** An instruction was let through under software step: exceptions taken before it, or -1. */
-  private steppedFrom = -1;
-  private stepInstruction = 0;
-  /** Why the last prepare() allowed one instruction only. */
-  private slow = false;
 
   constructor(options: CpuOptions) {
     const { memory } = options;
@@ -116,6 +109,8 @@ export class Cpu implements Services {
       },
     };
     this.pmu = new Pmu(source, options.pmuLine ?? (() => {}));
+    this.sequencer = new Sequencer(core, this.mmio, this.pmu);
+    this.raising = new RaisingInstructions(core, () => this.timer.virtual.count());
     this.randomState = options.seed ?? 0x9e37_79b9_7f4a_7c15n;
     this.registerHost = this.createRegisterHost(options.affinity ?? 0, options.entropy);
     this.caches = {
@@ -228,76 +223,7 @@ export class Cpu implements Services {
    * waits already.
    */
   prepare(): number {
-    const { state, core, debug, exceptions } = this;
-    // Not between single steps, or no exclusive sequence would ever succeed.
-    if (!this.slow) state.exclusive = 0;
-    if (this.pmu.active) this.pmu.update();
-    this.finishStep();
-    if (core.exit) return 0;
-    this.slow = false;
-    // An answered MMIO instruction completes before anything else happens.
-    if (this.mmio.armed) return this.allowOne();
-    exceptions.takeInterrupt();
-    if (state.il) {
-      this.raiseIllegalState();
-      if (core.exit) return 0;
-    }
-    if (debug.stepActive) {
-      if (!state.ss) this.takeStep(false);
-      else return this.allowStep();
-    }
-    if (debug.guest.step) return this.allowStep();
-    if (debug.anyCode && debug.watchesCode(state.pcLow, state.pcHigh)) {
-      if (this.atBreakpoint()) return 0;
-      return this.allowOne();
-    }
-    return this.pmu.active ? this.pmu.instructionsToOverflow() : Infinity;
-  }
-
-  /** PSTATE.IL: the next instruction faults, after anything that its fetch does wrong. */
-  private raiseIllegalState(): void {
-    this.slow = true;
-    const { budget } = this.state;
-    this.fetch();
-    this.state.budget = budget;
-  }
-
-  private allowOne(): number {
-    this.slow = true;
-    return 1;
-  }
-
-  private allowStep(): number {
-    this.steppedFrom = this.exceptions.taken;
-    this.stepInstruction = this.core.instructions;
-    return this.allowOne();
-  }
-
-  /** After a stepped instruction: active-not-pending becomes active-pending, unless an exception took over. */
-  private finishStep(): void {
-    if (this.steppedFrom < 0) return;
-    const { state, core, debug } = this;
-    const tookException = this.exceptions.taken !== this.steppedFrom;
-    const completed = core.instructions !== this.stepInstruction;
-    this.steppedFrom = -1;
-    if (!completed && !tookException) return;
-    if (!tookException && state.ss && debug.stepActive) this.takeStep(true);
-    if (debug.guest.step && !core.exit) core.exit = { kind: 'debug', cause: 'step', address: state.pc };
-  }
-
-  /** Software step exception; `stepped` says that its syndrome is valid (Arm ARM D2.12). */
-  private takeStep(stepped: boolean): void {
-    const { state } = this;
-    state.ss = 0;
-    this.exceptions.take(EC.softwareStep, (stepped ? 1 << 24 : 0) | FSC.debug, state.pc);
-  }
-
-  /** An outside debugger's breakpoint at pc; resuming past it is the debugger's business. */
-  private atBreakpoint(): boolean {
-    const { core, debug, state } = this;
-    if (!debug.guestBreakpoint(state.pc)) return false;
-    core.exit = { kind: 'debug', cause: 'breakpoint', address: state.pc };
-    return true;
+    return this.sequencer.prepare();
   }
 
   /** Sets the budget of the next entry. Larger ones than 2^31 - 1 are cut to that. */
@@ -337,7 +263,7 @@ export class Cpu implements Services {
 
   /** SEV of another vCPU, or the event stream. */
   sendEvent(): void {
-    this.event = true;
+    this.raising.event = true;
   }
 
   /**
@@ -388,127 +314,11 @@ export class Cpu implements Services {
   }
 
   fetch(): number {
-    const { state, mmu, core, exceptions } = this;
-    const low = state.pcLow;
-    let high = state.pcHigh;
-    const half = mmu.half(high);
-    if (half.ignoreTopOfCode) {
-      high = ((high & 0x00ff_ffff) | (half === mmu.regime.upper ? 0xff00_0000 : 0)) >>> 0;
-      state.setPcHalves(low, high);
-    }
-    // From here on currentPc is the address, also where nothing is mapped.
-    state.setPcDeltaHalves(low, high);
-    state.hpc = 0;
-    if (low & 3) return this.leaveWithoutCode(EC.pcAlignment, 0);
-    const outcome = mmu.translate(low, high, ACCESS_EXECUTE, core.context(false));
-    if (outcome === STOPPED) {
-      core.leaveToRepeat({ kind: 'stage2' });
-      return 0;
-    }
-    if (outcome === FAULTED) {
-      const far = mmu.faultIpa >= 0 ? BigInt(mmu.faultIpa) : state.pc;
-      exceptions.takeAt(EC.instructionAbort, mmu.fault, state.pc, far);
-      return 0;
-    }
-    if (this.debug.anyCode && this.debug.watchesCode(low, high)) {
-      if (!this.slow) {
-        // The run loop goes on one instruction at a time here.
-        state.budget++;
-        return 0;
-      }
-      if (this.debug.breakpoint(state.pc)) {
-        exceptions.take(EC.breakpoint, FSC.debug, state.pc);
-        return 0;
-      }
-    }
-    if (state.il) {
-      exceptions.take(EC.illegalState, 0, state.pc);
-      return 0;
-    }
-    const host = mmu.frame + (low & 0xfff);
-    state.setPcDeltaHalves((low - host) >>> 0, (high - (low < host ? 1 : 0)) >>> 0);
-    state.hpc = host;
-    return host;
-  }
-
-  private leaveWithoutCode(ec: number, iss: number): 0 {
-    const { state } = this;
-    this.exceptions.takeAt(ec, iss, state.pc, state.pc);
-    return 0;
+    return this.sequencer.fetch();
   }
 
   exception(kind: number, imm: number): number {
-    const { state, core, exceptions } = this;
-    const pc = state.currentPc;
-    const next = BigInt.asUintN(64, pc + 4n);
-    switch (kind) {
-      case EXCEPTION.svc:
-        if (this.debug.stepActive) state.ss = 0;
-        exceptions.take(EC.svc, imm & 0xffff, next);
-        return LEAVE;
-      case EXCEPTION.hvc:
-        if (state.el === 0) return core.undefinedInstruction();
-        return core.leaveAfter({ kind: 'hvc', imm: imm & 0xffff });
-      case EXCEPTION.smc:
-        if (state.el === 0) return core.undefinedInstruction();
-        return core.leaveAfter({ kind: 'smc', imm: imm & 0xffff });
-      case EXCEPTION.brk:
-        if (this.debug.guest.softwareBreakpoints) {
-          return core.leaveToRepeat({ kind: 'debug', cause: 'breakpoint', address: pc });
-        }
-        exceptions.take(EC.brk, imm & 0xffff, pc);
-        return LEAVE;
-      case EXCEPTION.eret:
-        if (state.el === 0) return core.undefinedInstruction();
-        this.event = true;
-        exceptions.return();
-        return LEAVE;
-      case EXCEPTION.wfi:
-        return this.wait(SCTLR_NTWI, 0, false);
-      case EXCEPTION.wfit:
-        return this.wait(SCTLR_NTWI, 2, false, state.slowData);
-      case EXCEPTION.wfe:
-        return this.wait(SCTLR_NTWE, 1, true);
-      case EXCEPTION.wfet:
-        return this.wait(SCTLR_NTWE, 3, true, state.slowData);
-      case EXCEPTION.pcAlignment:
-        exceptions.takeAt(EC.pcAlignment, 0, pc, pc);
-        return LEAVE;
-      case EXCEPTION.spAlignment:
-        exceptions.take(EC.spAlignment, 0, pc);
-        return LEAVE;
-      case EXCEPTION.fpTrap:
-        exceptions.take(EC.fp, ISS_ALWAYS, pc);
-        return LEAVE;
-      case EXCEPTION.branchTarget:
-        state.btype = imm & 3;
-        exceptions.take(EC.branchTarget, imm & 3, pc);
-        return LEAVE;
-      case EXCEPTION.pacFail:
-        exceptions.take(EC.pacFail, imm & 3, pc);
-        return LEAVE;
-      case EXCEPTION.illegalState:
-        exceptions.take(EC.illegalState, 0, pc);
-        return LEAVE;
-      default:
-        return core.undefinedInstruction();
-    }
-  }
-
-  /** WFI, WFE and their timed forms (Arm ARM D1.6). */
-  private wait(control: number, kind: number, event: boolean, deadline?: bigint): number {
-    const { state, core } = this;
-    if (event && this.event) {
-      this.event = false;
-      return DONE;
-    }
-    if (state.interrupts !== 0) return DONE;
-    if (deadline !== undefined && this.timer.virtual.count() >= deadline) return DONE;
-    if (state.el === 0 && !(state.sysregLow(SCTLR) & control)) {
-      this.exceptions.take(EC.wfx, ISS_ALWAYS | kind, state.currentPc);
-      return LEAVE;
-    }
-    return core.leaveAfter({ kind: 'wfi', event, ...(deadline === undefined ? {} : { deadline }) });
+    return this.raising.raise(kind, imm);
   }
 
   // State as a whole.
@@ -527,8 +337,8 @@ export class Cpu implements Services {
     });
     this.core.exit = undefined;
     this.core.retired = 0;
-    this.event = false;
-    this.steppedFrom = -1;
+    this.raising.event = false;
+    this.sequencer.reset();
     this.mmio.reset();
     this.timer.reset();
     this.pmu.reset();
@@ -586,7 +396,7 @@ export class Cpu implements Services {
       features: this.features,
       mmio: this.mmio,
       stackPointer: (el) => this.stackPointer(el),
-      event: this.event,
+      event: this.raising.event,
       random: this.randomState,
       instructions: this.instructions,
     });
@@ -603,7 +413,7 @@ export class Cpu implements Services {
       setPstate: (value) => this.setPstate(value),
       setStackPointer: (el, value) => this.setStackPointer(el, value),
     });
-    this.event = event;
+    this.raising.event = event;
     this.randomState = random;
     this.core.retired = instructions;
     this.mmio.restore(snapshot.mmio);

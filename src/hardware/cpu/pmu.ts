@@ -29,7 +29,6 @@ export interface PmuSource {
 }
 
 export class Pmu implements PmuRegisters {
-  readonly counters = EVENT_COUNTERS;
   private readonly source: PmuSource;
   private readonly line: (level: boolean) => void;
   private pmcr = 0n;

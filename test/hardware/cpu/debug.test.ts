@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EXCEPTION, LEAVE, NO_DEBUG } from '../../../src/hardware/cpu/index.ts';
-import { AF, mapped, RAM, READ_ONLY, type TestMachine, USER } from './machine.ts';
+import { AF, ATTR, MMIO, mapped, RAM, READ_ONLY, Tables, type TestMachine, USER } from './machine.ts';
 
 const SS = 1 << 21;
 const D = 1 << 9;
@@ -99,6 +99,29 @@ describe('software step (Arm ARM D2.12)', () => {
     run(m);
     m.cpu.prepare();
     expect(m.syndrome.esr).toBe(0xcb00_0022);
+  });
+});
+
+describe('software step over MMIO', () => {
+  it('steps once, when the access has been answered', () => {
+    const m = setup(MDSCR_SS);
+    const tables = new Tables(m, 12, 48, RAM + (8 << 20));
+    tables.map(0x5000n, MMIO, AF | USER | ATTR(1));
+    tables.map(CODE, RAM, AF | USER | READ_ONLY);
+    m.msr('TTBR0_EL1', BigInt(tables.root));
+    returnTo(m, SS);
+    expect(m.cpu.prepare()).toBe(1);
+    m.cpu.begin(1);
+    m.at(CODE);
+    expect(m.load(0x5000n, 2)).toBeUndefined();
+    expect(m.exit).toMatchObject({ kind: 'mmio' });
+    m.cpu.completeMmio(5n);
+    expect(m.cpu.prepare()).toBe(1);
+    m.cpu.begin(1);
+    expect(m.load(0x5000n, 2)).toBe(5n);
+    m.cpu.state.pc = CODE + 4n;
+    m.cpu.prepare();
+    expect(m.syndrome).toMatchObject({ esr: 0xcb00_0022, elr: CODE + 4n });
   });
 });
 

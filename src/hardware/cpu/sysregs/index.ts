@@ -50,8 +50,6 @@ export function slotOf(name: string): number {
   return slot;
 }
 
-export const hasSlot = (name: string): boolean => slots.has(name);
-
 /** Byte offset in STATE of a stored register. */
 export const registerOffset = (name: string): number => STATE.sysregs + 8 * slotOf(name);
 

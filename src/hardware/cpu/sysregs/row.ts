@@ -22,7 +22,6 @@ export interface TimerRegisters {
 
 /** The performance monitors as their registers show them; counter 31 is the cycle counter. */
 export interface PmuRegisters {
-  readonly counters: number;
   control(): bigint;
   setControl(value: bigint): void;
   enabled(): bigint;
