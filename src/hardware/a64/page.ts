@@ -43,10 +43,10 @@ interface Entry {
 /** The page's text. */
 export function instructionsPage(): string {
   const features = new Map<string, Map<string, Entry>>();
-  // System registers accessed in place are forms of MRS and MSR, and hints without their feature are still hints.
-  const rows = allRows.filter((row) => row !== UNALLOCATED && !row.without);
+  // Rows that refine another execute some of its encodings in place: they are no forms of their own.
+  const rows = allRows.filter((row) => row !== UNALLOCATED && !row.without && !row.refines);
   for (const row of rows) {
-    const feature = title(row.refines ? rows.find((r) => r.name === row.refines)?.feature : row.feature);
+    const feature = title(row.feature);
     let list = features.get(feature);
     if (!list) {
       list = new Map();

@@ -68,9 +68,10 @@ describe('assembly text against recorded text of binutils', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('has text of every row', () => {
+  it('has text of every row: else npm run record:isa', () => {
     const covered = new Set(lines.map(({ word }) => completeDecoder().decode(word)?.row));
-    const missing = allRows.filter((row) => !row.without && !covered.has(row));
+    // Rows that refine another have its syntax.
+    const missing = allRows.filter((row) => !row.without && !row.refines && !covered.has(row));
     expect(missing.map((row) => row.name)).toEqual([]);
   });
 });
