@@ -47,6 +47,7 @@ export class BareVcpu {
       engine: this.engine,
       clock: { now: () => 0, virtual: true },
       calls: new CallDispatcher([]),
+      entering: () => {},
       windowAt: () => undefined,
       needsSyndrome: () => false,
       hidesRegisters: false,

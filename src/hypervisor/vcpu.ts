@@ -1,8 +1,17 @@
 // One vCPU: runs guest code until something must be decided outside it (KVM_RUN), serving by itself what a kernel
 // hypervisor serves: its interrupt controller's registers, SMCCC calls, timers.
 
-import type { Cpu, CpuExit, Interpreter } from '../hardware/index.ts';
-import { Errno, type Gpa } from '../lib/index.ts';
+import {
+  ACCESS_READ,
+  type Cpu,
+  type CpuExit,
+  FSC,
+  type Interpreter,
+  STOPPED,
+  TLB_EL1,
+  TRANSLATED,
+} from '../hardware/index.ts';
+import { Errno, type Gpa, gpa, PAGE_SIZE } from '../lib/index.ts';
 import type { CallDispatcher, CallOutcome } from './calls/index.ts';
 import { type GuestClock, NS_PER_TICK } from './clock.ts';
 import type { VcpuExit } from './exits.ts';
@@ -16,6 +25,8 @@ const HOST_CLOCK_POLL = 100_000;
 
 /** DFSC of a synchronous external abort that is not on a table walk. */
 const EXTERNAL_ABORT = 0x10;
+/** The part of a fault status code that is not the level of the walk. */
+const FSC_KIND = 0x3c;
 
 const BUDGET: VcpuExit = { reason: 'budget' };
 const WFI: VcpuExit = { reason: 'wfi' };
@@ -26,6 +37,8 @@ export interface VcpuParts {
   readonly engine: Engine;
   readonly clock: GuestClock;
   readonly calls: CallDispatcher;
+  /** This vCPU is about to run. */
+  entering(vcpu: Vcpu): void;
   /** The window of the in-kernel interrupt controller that holds an address, if any. */
   windowAt(ipa: Gpa): RegisterWindow | undefined;
   /** A protected or guarded guest: no access without a syndrome is emulated. */
@@ -39,6 +52,8 @@ export interface VcpuParts {
 export class Vcpu {
   readonly index: number;
   readonly cpu: Cpu;
+  /** A debugger keeps it from running. */
+  held = false;
   private readonly parts: VcpuParts;
   private on: boolean;
   private waiting = false;
@@ -69,6 +84,7 @@ export class Vcpu {
 
   /** Powered on, and not waiting or with an interrupt pending that ends the wait. */
   get runnable(): boolean {
+    if (this.held) return false;
     if (!this.on || !this.waiting) return this.on;
     // Time may have passed while others ran.
     this.cpu.timer.update();
@@ -84,6 +100,24 @@ export class Vcpu {
     if (name === 'pc') state.pc = value;
     else if (general && Number(general[1]) < 31) state.setX(Number(general[1]), value);
     else this.cpu.writeRegister(name, value);
+  }
+
+  /**
+   * Where a virtual address leads at stage 1 now, without any effect; the guest's permissions do not matter.
+   * Undefined where it leads nowhere.
+   */
+  locate(address: bigint): Gpa | undefined {
+    const { mmu } = this.cpu;
+    const low = Number(BigInt.asUintN(32, address));
+    const high = Number(BigInt.asUintN(32, address >> 32n));
+    const outcome = mmu.probe(low, high, ACCESS_READ, TLB_EL1);
+    if (outcome === STOPPED) {
+      // A table that the host took away: nobody runs who would need the exit.
+      this.parts.stage2Exit();
+      return undefined;
+    }
+    if (outcome !== TRANSLATED && (mmu.fault & FSC_KIND) !== FSC.permission) return undefined;
+    return gpa(mmu.page + (low % PAGE_SIZE));
   }
 
   /** PSCI CPU_ON: at `entry`, EL1, MMU off, `context` in X0. */
@@ -110,9 +144,10 @@ export class Vcpu {
   run(maxInstructions: number): VcpuExit {
     if (this.closed) throw new Errno('EBADF', `vCPU ${this.index} of a destroyed VM`);
     const { cpu, parts } = this;
+    parts.entering(this);
     const end = cpu.instructions + maxInstructions;
     for (;;) {
-      if (!this.on) return WFI;
+      if (!this.on || this.held) return WFI;
       cpu.timer.update();
       if (this.waiting) {
         if (!this.waitOver()) return WFI;
@@ -151,7 +186,7 @@ export class Vcpu {
 
   /** When this vCPU's next timer fires, in nanoseconds since power-on; Infinity where none is set. */
   nextDeadline(): number {
-    if (!this.on) return Infinity;
+    if (!this.on || this.held) return Infinity;
     const wait = this.waiting && this.waitDeadline !== undefined ? Number(this.waitDeadline) : Infinity;
     return Math.min(this.cpu.timer.nextDeadlineTicks(), wait) * NS_PER_TICK;
   }

@@ -27,9 +27,11 @@ import {
   type VcpuPower,
 } from './calls/index.ts';
 import { type GuestClock, NS_PER_TICK } from './clock.ts';
+import { VmDebugger } from './debugger.ts';
 import type { VcpuExit } from './exits.ts';
 import { affinityOf, GicV2, GicV3, type InterruptController } from './irq/index.ts';
 import type { MemoryPort } from './ledger/index.ts';
+import { donateMeasured, type MeasuredRange } from './measure/index.ts';
 import { type AddressSpace, EVERYTHING, type Extensions, type Host } from './slots/index.ts';
 import { type VcpuStage2, VmMemory } from './stage2/index.ts';
 import { Vcpu } from './vcpu.ts';
@@ -75,7 +77,11 @@ export class Vm implements Disposable {
   readonly memory: VmMemory;
   readonly vcpus: readonly Vcpu[];
   readonly gic: InterruptController;
+  private readonly random: RandomSource | undefined;
   readonly engine: Interpreter | Jit;
+  private readonly given: MeasuredRange[] = [];
+  /** For a debugger outside the guest. */
+  readonly debugger: VmDebugger;
 
   /** `space` is the VMM's address space, whose mappings slots name by HVA. Throws Errno as KVM_CREATE_VM does. */
   constructor(host: Host, space: AddressSpace, options: VmOptions) {
@@ -94,6 +100,7 @@ export class Vm implements Disposable {
         ? new Interpreter(host.memory, absent)
         : new Jit(host.memory, absent, options.stopwatch ? { now: options.stopwatch } : {});
 
+    this.random = options.random;
     const vcpus: Vcpu[] = [];
     this.vcpus = vcpus;
     const lines = (vcpu: number, irq: boolean, fiq: boolean): void =>
@@ -115,6 +122,7 @@ export class Vm implements Disposable {
     for (let index = 0; index < options.vcpus; index++) {
       vcpus.push(this.createVcpu(host, index, features, options.clock, calls));
     }
+    this.debugger = new VmDebugger(this.memory, vcpus, () => this.codeChanged('all'));
   }
 
   private createVcpu(
@@ -150,6 +158,7 @@ export class Vm implements Disposable {
         gic.setPpi(index, timer === 'virtual' ? PPI_VIRTUAL_TIMER : PPI_PHYSICAL_TIMER, level),
       pmuLine: (level) => gic.setPpi(index, PPI_PMU, level),
       codeChanged: (frame) => this.codeChanged(frame),
+      ...(this.random ? { entropy: entropyFrom(this.random) } : {}),
     });
     memory.addTlb({
       dropFrame: (frame: HostOffset) => {
@@ -165,12 +174,19 @@ export class Vm implements Disposable {
       engine: this.engine,
       clock,
       calls,
+      entering: (vcpu) => {
+        if (this.lastEntered !== vcpu) vcpu.cpu.state.exclusive = 0;
+        this.lastEntered = vcpu;
+      },
       windowAt: (ipa) => gic.windows.find((window) => ipa >= window.base && ipa < window.base + window.size),
       needsSyndrome: () => memory.guest.isProtected || memory.mmioGuard.isEnforced,
       hidesRegisters: memory.guest.isProtected,
       stage2Exit: () => stage2Exit(stage2),
     });
   }
+
+  /** The vCPU that ran last: another's exclusive monitor does not survive its turn. */
+  private lastEntered: Vcpu | undefined;
 
   private codeChanged(frame: HostOffset | 'all'): void {
     if (this.engine instanceof Jit) this.engine.codeChanged(frame);
@@ -232,6 +248,16 @@ export class Vm implements Disposable {
     };
   }
 
+  /** Gives what has been loaded there to a protected guest, and measures it. EINVAL for an ordinary VM; EFAULT. */
+  donate(address: number, bytes: number): void {
+    this.given.push(donateMeasured(this.memory, address, bytes));
+  }
+
+  /** What a protected guest was given before it ran, in that order. */
+  get measurements(): readonly MeasuredRange[] {
+    return this.given;
+  }
+
   /** DMA by a device, as its requester id. */
   devicePort(requesterId: number): MemoryPort {
     return this.memory.devicePort(requesterId);
@@ -256,6 +282,13 @@ export class Vm implements Disposable {
     for (const vcpu of this.vcpus) vcpu.close();
     this.memory.destroy();
   }
+}
+
+/** RNDR's 64 bits from the VM's random source. */
+function entropyFrom(random: RandomSource): () => bigint | undefined {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  return () => (random(bytes) ? view.getBigUint64(0, true) : undefined);
 }
 
 function stage2Exit(stage2: VcpuStage2): VcpuExit {
