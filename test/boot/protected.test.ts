@@ -2,7 +2,16 @@
 // else is its own; a kernel that touches a device unannounced ends with a sentence that says so.
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,6 +103,13 @@ async function boot(from: BootFiles, options: Partial<MachineOptions>): Promise<
   return { guest, made, vm, log };
 }
 
+/** Of a file in whole pages: how many, and their SHA-256. */
+function digestOfPages(file: Uint8Array): [number, string] {
+  const pages = Math.ceil(file.length / PAGE_SIZE);
+  const padding = new Uint8Array(pages * PAGE_SIZE - file.length);
+  return [pages, createHash('sha256').update(file).update(padding).digest('hex')];
+}
+
 const reads = (port: MemoryPort, address: number): string =>
   port.read(address, new Uint8Array(8))?.rule ?? 'allowed';
 
@@ -124,6 +140,10 @@ describe.skipIf(!files || !hasExt4Tools)('Linux as a protected guest (pKVM)', ()
     expect(pages.pool).toBe(POOL / PAGE_SIZE);
     expect(pages.shared).toBeLessThan(400);
     expect(pages.private).toBeGreaterThan(4000);
+    const payload = made.stats().protection?.payload ?? [];
+    expect(payload.map(({ pages: n, sha256 }) => [n, sha256])).toContainEqual(
+      digestOfPages(readFileSync(files.initrd ?? '')),
+    );
     expect(made.stats().protection).toMatchObject({
       privatePages: pages.private,
       sharedPages: pages.shared + pages.pool,

@@ -15,7 +15,7 @@ import { RAM_BASE } from './memory-map.ts';
 import { checkFeatures, checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
 import { Boot, type BootPlan } from './power-on.ts';
 import { type PageExplanation, type PrepareVm, prepareVm } from './prepare-vm.ts';
-import { ProtectionWatch } from './protection-watch.ts';
+import { type ProtectionStatus, ProtectionWatch } from './protection-watch.ts';
 import { type FillRandom, hostRandom, seededRandom } from './random.ts';
 import { type LoopStop, RunLoop } from './run-loop.ts';
 import { virtioRows } from './virtio-rows.ts';
@@ -51,8 +51,14 @@ export interface MachineStats {
   readonly exits: Readonly<Record<string, number>>;
   /** What the engine and the CPUs counted: tlbMisses, regionsCompiled and more. */
   readonly counters: Readonly<Record<string, number>>;
-  /** How a protected guest stands now: privatePages, sharedPages, guardedPages, guardDenials. */
-  readonly protection?: Readonly<Record<string, number>>;
+  /** How a protected guest stands now, and what it started from (boot files by address, with their SHA-256). */
+  readonly protection?: {
+    readonly privatePages: number;
+    readonly sharedPages: number;
+    readonly guardedPages: number;
+    readonly guardDenials: number;
+    readonly payload: ReturnType<ProtectionStatus['payload']>;
+  };
 }
 
 /** The date of virtual-clock runs: 2025-01-01 00:00 UTC. */
@@ -232,7 +238,13 @@ export class Machine implements Disposable {
     const pages = protection.countPages();
     const { guardedPages, guardDenials } = protection;
     return {
-      protection: { privatePages: pages.private, sharedPages: pages.shared, guardedPages, guardDenials },
+      protection: {
+        privatePages: pages.private,
+        sharedPages: pages.shared,
+        guardedPages,
+        guardDenials,
+        payload: protection.payload(),
+      },
     };
   }
 

@@ -113,12 +113,13 @@ export const prepareVm: PrepareVm = (config) => {
     },
     seal() {
       if (protect !== 'pkvm') return;
-      for (const { address, bytes } of loaded) vm.memory.donate(address, bytes);
+      for (const { address, bytes } of loaded) vm.donate(address, bytes);
     },
   };
 };
 
-function protectionOf({ memory }: Vm): ProtectionStatus {
+function protectionOf(vm: Vm): ProtectionStatus {
+  const { memory } = vm;
   const { mmioGuard } = memory;
   return {
     get guardedPages() {
@@ -131,6 +132,7 @@ function protectionOf({ memory }: Vm): ProtectionStatus {
       return mmioGuard.lastDenied === undefined ? undefined : mmioGuard.lastDenied * PAGE_SIZE;
     },
     countPages: () => memory.countPages(),
+    payload: () => vm.measurements,
   };
 }
 

@@ -12,6 +12,8 @@ export interface ProtectionStatus {
   readonly lastDenied: number | undefined;
   /** Pages of the guest's alone, and pages that it has shared with the host. */
   countPages(): { readonly private: number; readonly shared: number };
+  /** What the guest started from: kernel, initial RAM disk, device tree; each with its digest. */
+  payload(): readonly { readonly address: number; readonly pages: number; readonly sha256: string }[];
 }
 
 /** Guest time in which a kernel that survives the abort goes idle or ends. */

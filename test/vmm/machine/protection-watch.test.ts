@@ -8,6 +8,7 @@ const status = (guardedPages: number, guardDenials: number): ProtectionStatus =>
   guardDenials,
   lastDenied: guardDenials > 0 ? 0x900_0000 : undefined,
   countPages: () => ({ private: 0, shared: 0 }),
+  payload: () => [],
 });
 
 describe('a kernel that does not know of its protection', () => {
