@@ -45,5 +45,5 @@ export type { MemoryPort, Refusal } from './port.ts';
 export { type Hole, Route, stations } from './route.ts';
 export * from './states.ts';
 export type { Need, Site, Transition } from './transition.ts';
-export * from './transitions.ts';
+export * from './transitions/index.ts';
 export { View } from './view.ts';

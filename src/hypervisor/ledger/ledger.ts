@@ -13,7 +13,7 @@ import type { Auditor, InvariantId, Violation } from './invariants.ts';
 import type { Pinner } from './pinner.ts';
 import { FIRST_HANDLE, HOST, MAX_VMS, NONE, NOPAGE, type Owner, POISON } from './states.ts';
 import type { Need, Site, Transition } from './transition.ts';
-import { letGo, release } from './transitions.ts';
+import { letGo, release } from './transitions/index.ts';
 
 export class Ledger {
   readonly memory: PhysicalMemory;
