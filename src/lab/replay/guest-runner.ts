@@ -37,7 +37,7 @@ const LOAD = 0x10;
 /** Synchronous exception, current EL with SPx, from VECTORS. */
 const SYNCHRONOUS = 0xa00;
 
-/** The guest's code page, by offset (README of test/golden). */
+/** The guest's code page, by offset (test/golden/kvm-recordings.md). */
 const WORDS: readonly [offset: number, words: readonly number[]][] = [
   // str x1, [x0]; str x1, [x2]; b .
   [0, [0xf9000001, 0xf9000041, 0x14000000]],

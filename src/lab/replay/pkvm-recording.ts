@@ -1,4 +1,4 @@
-// One line of a recording of a real pKVM (test/golden, README there). Numbers in quotes are hexadecimal.
+// One line of a recording of a real pKVM (test/golden/kvm-recordings.md). Numbers in quotes are hexadecimal.
 
 interface Line<Op extends string> {
   readonly op: Op;

@@ -1,4 +1,4 @@
-// One line of a recording of a real KVM (test/golden, README there): a call and the answer it got. Numbers in
+// One line of a recording of a real KVM (test/golden/kvm-recordings.md): a call and the answer it got. Numbers in
 // quotes are hexadecimal.
 
 interface Line<Op extends string> {
@@ -183,7 +183,7 @@ export function parseLine(text: string, number: number): RawLine {
   }
   const op = typeof value === 'object' && value !== null && 'op' in value ? value.op : undefined;
   if (typeof op !== 'string') throw new RecordingError(number, 'has no "op"');
-  // The recorder wrote the fields that its README lists for this op.
+  // The recorder wrote the fields that kvm-recordings.md lists for this op.
   return value as RawLine;
 }
 
