@@ -4,6 +4,7 @@ import { access, constants } from 'node:fs/promises';
 import { type Disposable, DisposableStore, type Log } from '../lib/index.ts';
 import { streamNet } from '../vmm/devices/virtio/node.ts';
 import {
+  GdbServer,
   Machine,
   type MachineOptions,
   QmpServer,
@@ -27,6 +28,7 @@ export async function createMachine(settings: RunSettings, guest: Guest, io: Cli
   try {
     const machine = owned.add(await Machine.create(await machineOptions(settings, guest, owned, log)));
     if (settings.netSocket !== undefined) owned.add(machine.expectEvents());
+    if (settings.gdb) owned.add(await GdbServer.open(machine, settings.gdb));
     if (settings.qmp) owned.add(await QmpServer.open(machine, settings.qmp));
     return { machine, dispose: () => owned.dispose() };
   } catch (error) {
@@ -75,7 +77,6 @@ async function machineOptions(
 export function refuseWhatIsMissing(settings: RunSettings): void {
   const asked: readonly (readonly [boolean, string])[] = [
     [settings.protect === 'realm' || settings.protect === 'deferred', `--protect ${settings.protect}`],
-    [settings.gdb !== undefined, '--gdb'],
     [settings.incoming !== undefined, '--incoming'],
   ];
   for (const [present, option] of asked) {

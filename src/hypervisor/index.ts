@@ -1,8 +1,9 @@
 // The hypervisor's public face: the KVM-shaped API, and what it is made from.
 
-export { PhysicalMemory } from '../hardware/index.ts';
+export { type GuestDebug, NO_DEBUG, PhysicalMemory, type Watch } from '../hardware/index.ts';
 export { BARE_VCPU_BYTES, BareVcpu } from './bare-vcpu.ts';
 export type { GuestClock } from './clock.ts';
+export { VcpuDebugger, VmDebugger } from './debugger.ts';
 export type { VcpuExit } from './exits.ts';
 export { History, type HistoryEntry, type MemoryPort, type Refusal } from './ledger/index.ts';
 export {

@@ -49,7 +49,6 @@ describe('a command line that cannot be used ends with status 2 and one line', (
     ['run --qmp 99999', /--qmp 99999: not a whole number from 1 to 65535/],
     ['run --protect everything', /--protect everything: not one of none, pkvm, realm, deferred/],
     ['run --protect realm', /--protect realm: not in this version yet/],
-    ['run --gdb 1234', /--gdb: not in this version yet/],
     ['run --incoming tcp:here:1', /--incoming: not in this version yet/],
     ['run --cpu mte=maybe', /write mte=on or mte=off/],
     ['run --drive ,ro', /names no file/],

@@ -3,6 +3,7 @@ export { type GuestDebug, NO_DEBUG, type Watch } from './debug.ts';
 export type { CpuExit, MmioSyndrome } from './exits.ts';
 export { type CpuFeatures, DEFAULT_FEATURES } from './features.ts';
 export * from './layout.ts';
+export { ATTR_TAGGED, STOPPED, TRANSLATED } from './mmu/index.ts';
 export type { CodeChanged, TranslationCaches } from './operations.ts';
 export * from './services.ts';
 export type { CpuSnapshot } from './snapshot.ts';

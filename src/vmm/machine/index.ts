@@ -12,5 +12,5 @@ export {
 } from './machine.ts';
 export type { DriveOptions, MachineOptions } from './options.ts';
 export type { PciFunction } from './pci-row.ts';
-export type { PageExplanation, Protection } from './prepare-vm.ts';
+export type { MachineDebugger, PageExplanation, Protection, VcpuDebug } from './prepare-vm.ts';
 export type { VirtioSlot } from './virtio-rows.ts';

@@ -14,7 +14,7 @@ import { Alarm, yieldToHost } from './event-loop.ts';
 import { RAM_BASE } from './memory-map.ts';
 import { checkFeatures, checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
 import { Boot, type BootPlan } from './power-on.ts';
-import { type PageExplanation, type PrepareVm, prepareVm } from './prepare-vm.ts';
+import { type MachineDebugger, type PageExplanation, type PrepareVm, prepareVm } from './prepare-vm.ts';
 import { type ProtectionStatus, ProtectionWatch } from './protection-watch.ts';
 import { type FillRandom, hostRandom, seededRandom } from './random.ts';
 import { type LoopStop, RunLoop } from './run-loop.ts';
@@ -208,6 +208,13 @@ export class Machine implements Disposable {
   expectEvents(): Disposable {
     this.eventSources++;
     return { dispose: () => this.eventSources-- };
+  }
+
+  /** The vCPUs as a debugger outside the guest sees them; a reset makes others. */
+  get debugger(): MachineDebugger {
+    const { debugger: face } = this.boot;
+    if (!face) throw new Error('this hypervisor has no face for a debugger');
+    return face;
   }
 
   /**

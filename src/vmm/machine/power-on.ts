@@ -50,6 +50,7 @@ export class Boot implements Disposable {
   readonly counters: PreparedVm['counters'];
   readonly protection: PreparedVm['protection'];
   readonly explain: PreparedVm['explain'];
+  readonly debugger: PreparedVm['debugger'];
   private readonly vm: MachineVm;
 
   constructor(plan: BootPlan, backends: Backends) {
@@ -60,6 +61,7 @@ export class Boot implements Disposable {
     this.counters = prepared.counters;
     this.protection = prepared.protection;
     this.explain = prepared.explain;
+    this.debugger = prepared.debugger;
     this.board = new Board(plan.rows, wire(prepared.vm, backends));
     const tree = loadBootFiles(plan, backends, this.board, prepared);
     const first = prepared.vcpus[0];

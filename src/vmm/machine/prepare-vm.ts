@@ -9,7 +9,9 @@ import {
   Host,
   PhysicalMemory,
   type Vcpu,
+  type VcpuDebugger,
   Vm,
+  type VmDebugger,
   type VmOptions,
 } from '../../hypervisor/index.ts';
 import { type Log, PAGE_SIZE } from '../../lib/index.ts';
@@ -23,6 +25,24 @@ export type MachineVcpu = Pick<
   'instructions' | 'poweredOn' | 'runnable' | 'run' | 'completeMmio' | 'setRegister'
 >;
 export type MachineVm = Pick<Vm, 'devicePort' | 'irqLine' | 'signalMsi' | 'nextDeadline' | 'dispose'>;
+
+/** What a debugger outside the guest uses of a VM. */
+export type MachineDebugger = Pick<VmDebugger, 'isOpen' | 'hasMte'> & {
+  readonly vcpus: readonly VcpuDebug[];
+};
+export type VcpuDebug = Pick<
+  VcpuDebugger,
+  | 'poweredOn'
+  | 'readRegister'
+  | 'writeRegister'
+  | 'readVirtual'
+  | 'writeVirtual'
+  | 'isTagged'
+  | 'readTags'
+  | 'writeTags'
+  | 'setDebug'
+  | 'hold'
+>;
 
 /** By which interface the guest's memory is kept from everybody else, if at all. */
 export type Protection = 'none' | 'pkvm' | 'realm' | 'deferred';
@@ -53,6 +73,8 @@ export interface PreparedVm {
   readonly vcpus: readonly MachineVcpu[];
   /** What the engine and the CPUs counted since the VM was made, by name. */
   counters(): Readonly<Record<string, number>>;
+  /** For a debugger outside the guest; a stand-in may have none. */
+  readonly debugger?: MachineDebugger;
   /** Of a protected VM. */
   readonly protection?: ProtectionStatus;
   /** The page of a guest-physical address. */
@@ -100,6 +122,7 @@ export const prepareVm: PrepareVm = (config) => {
   return {
     vm,
     vcpus: vm.vcpus,
+    debugger: vm.debugger,
     counters: () => ({
       tlbMisses: vm.vcpus.reduce((sum, vcpu) => sum + vcpu.cpu.mmu.misses, 0),
       ...engineCounters(vm),

@@ -1,3 +1,4 @@
+export { type GdbMachine, GdbServer, GdbSession } from './gdb/index.ts';
 export { type Endpoint, listen } from './listen.ts';
 export {
   type Json,

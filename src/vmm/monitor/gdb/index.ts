@@ -1,0 +1,2 @@
+export { GdbServer } from './gdb-server.ts';
+export { type GdbMachine, GdbSession } from './session.ts';
