@@ -5,7 +5,7 @@
 
 import { ENTRY_PRESENT, FIRST_HANDLE, FRAME_MERGED, FRAME_VIEWED } from '../../hypervisor/ledger/index.ts';
 import { PAGE_SIZE } from '../../lib/index.ts';
-import { gfnsOf, type Scene } from './scenes.ts';
+import { gfnsOf, MEMFD_GFN, type Scene } from './scenes.ts';
 import type { Process, Vm, World } from './world.ts';
 
 /** Orders of a scene's VMs that the state does not tell apart. */
@@ -27,6 +27,47 @@ export function canonical(world: World, orders: readonly (readonly number[])[]):
     if (other < least) least = other;
   }
   return least;
+}
+
+/**
+ * The same without names and orders, as numbers: equal in two moments of one world exactly where nothing changed
+ * between them. Most steps change nothing, and this is far cheaper than a string.
+ */
+export function recordsOf(world: World): number[] {
+  const { frames } = world.ledger;
+  const out: number[] = [];
+  for (let frame = 0; frame < world.scene.frames; frame++) {
+    out.push(
+      frames.owner[frame],
+      frames.state[frame],
+      frames.flags[frame] & ~FRAME_VIEWED,
+      frames.lent[frame],
+    );
+    out.push(
+      frames.refs[frame],
+      frames.pins[frame],
+      frames.gfn[frame],
+      frames.holder[frame],
+      frames.page[frame],
+    );
+  }
+  for (const { space, ram, pages, swapped } of world.processes) {
+    for (let page = 0; page < pages; page++) out.push(space.frameAt(ram / PAGE_SIZE + page));
+    out.push(swapped.size);
+  }
+  for (const { plan, memory, memfd, assigned, alive } of world.vms) {
+    out.push(alive ? 1 : 0);
+    for (let n = 0; n < plan.anonymous; n++) out.push(memory.guest.table.get(n));
+    for (let n = 0; n < plan.memfd; n++) out.push(memory.guest.table.get(MEMFD_GFN + n));
+    for (let page = 0; memfd !== undefined && page < plan.memfd; page++)
+      out.push(memfd.frameAt(page), memfd.isShared(page) ? 1 : 0);
+    for (const { id, dirty, pages } of memory.mapper.slots.all()) {
+      out.push(id);
+      for (let page = 0; dirty !== undefined && page < pages; page++) out.push(dirty.has(page) ? 1 : 0);
+    }
+    if (assigned) out.push(assigned.domain.route(0).frame, assigned.mapped?.length ?? -1);
+  }
+  return out;
 }
 
 function inOrder(world: World, order: readonly number[]): string {

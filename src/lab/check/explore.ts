@@ -6,7 +6,7 @@ import type { PhysicalMemory } from '../../hypervisor/index.ts';
 import { audit, type Ledger, RULES } from '../../hypervisor/ledger/index.ts';
 import { Errno } from '../../lib/index.ts';
 import { disagreements, type Finding } from './agree.ts';
-import { canonical, symmetriesOf } from './canonical.ts';
+import { canonical, recordsOf, symmetriesOf } from './canonical.ts';
 import type { Scene } from './scenes.ts';
 import { type Step, stepsOf } from './steps.ts';
 import { sceneMemory, World } from './world.ts';
@@ -142,7 +142,7 @@ export function explore(stage: Stage, options: ExploreOptions = {}): Exploration
       break;
     }
     tryRules(stage, world, path, needed, idleWithout);
-    const here = stage.key(world);
+    const here = recordsOf(world);
     for (let step = 0; step < stage.steps.length && violation === undefined; step++) {
       probe.asked.clear();
       world.ledger.mutants = probe;
@@ -153,17 +153,18 @@ export function explore(stage: Stage, options: ExploreOptions = {}): Exploration
         if (known === undefined) occasions.set(piece, [{ path, step }]);
         else if (known.length < OCCASIONS && isRare(known, step)) known.push({ path, step });
       }
-      const key = stage.key(world);
+      const same = equal(recordsOf(world), here);
       // Where no record changed nothing went stale; what the step itself showed counts all the same.
-      const findings: Finding[] = key === here ? [...world.ledger.broken] : findingsOf(world.ledger);
+      const findings: Finding[] = same ? [...world.ledger.broken] : findingsOf(world.ledger);
       if (typeof took === 'object') findings.push(took);
-      if (took === false && key !== here)
+      if (took === false && !same)
         findings.push({ invariant: 'conserved', found: 'the step was refused and changed the state' });
       if (findings.length > 0) violation = stage.trace([...path, step], findings);
-      if (key === here) {
+      if (same) {
         if (took) touchEverything(world);
         continue;
       }
+      const key = stage.key(world);
       if (!seen.has(key)) {
         seen.set(key, parents.length);
         parents.push(node);
@@ -183,6 +184,9 @@ export function explore(stage: Stage, options: ExploreOptions = {}): Exploration
     idleWithout,
   };
 }
+
+const equal = (one: readonly number[], other: readonly number[]): boolean =>
+  one.length === other.length && one.every((value, n) => value === other[n]);
 
 const isRare = (known: readonly Occasion[], step: number): boolean =>
   known.filter((other) => other.step === step).length < OF_ONE_STEP;

@@ -43,7 +43,7 @@ function mutantsOf(transition: Transition): Mutant[] {
 /** Steps tried after the one that the mutant lets through. */
 const AFTER = 1;
 /** Steps tried in all for one mutant in one scene. */
-const PATIENCE = 1200;
+const PATIENCE = 300;
 
 /** How a scene's world goes wrong without a piece, or undefined where it does not within reach. */
 export function catchMutant(stage: Stage, name: string, occasions: readonly Occasion[]): Trace | undefined {

@@ -110,9 +110,9 @@ export const SCENES: readonly Scene[] = [
   {
     ...SCENE,
     name: 'mixed',
-    says: 'a protected VM with anonymous memory and a guest_memfd beside an ordinary VM',
+    says: 'a protected VM on a guest_memfd, whose device gives way to conversion, beside an ordinary VM',
     vms: [
-      { ...VM, isProtected: true, mte: true, anonymous: 1, memfd: 1, iommu: 'unmap' },
+      { ...VM, isProtected: true, mte: true, memfd: 1, iommu: 'unmap' },
       { ...VM, anonymous: 1 },
     ],
   },
