@@ -2,7 +2,7 @@
 
 import type { ReachOptions } from '../a64/index.ts';
 import { STATE, TLB, TLB_INFO_CHECKED, TLB_INFO_MATCH_SHIFT, TLB_INFO_TAGS } from '../cpu/index.ts';
-import type { Code, Value } from '../wasm/index.ts';
+import type { Code, Label, Value } from '../wasm/index.ts';
 
 export const LOADS = {
   1: 'i64.load8_u',
@@ -37,64 +37,108 @@ export interface LookupOptions {
   readonly aligned?: boolean | number;
 }
 
-/** What one lookup needs to know: the entry, which of its tags, and the access. */
+/** What one lookup needs to know: the entry and its info (i64), which of its tags, and the access. */
 export interface Lookup extends LookupOptions {
   readonly entry: Value;
+  readonly info: Value;
   readonly tag: number;
   readonly address: Value;
   readonly bytes: number;
 }
 
-const infoOf = (c: Code, entry: Value): Value => c.load('i32.load', entry, TLB.info, 'state').zext();
+/** The entry's info, loaded once for all that look at it. */
+export const infoOf = (c: Code, entry: Value): Value => c.load('i32.load', entry, TLB.info, 'state').zext();
 
 /** i64 that is zero where the entry serves the access, its tags apart. */
-export function tlbMiss(c: Code, { entry, tag, address, bytes, aligned }: Lookup): Value {
+export function tlbMiss(c: Code, { entry, info, tag, address, bytes, aligned }: Lookup): Value {
   const expected = c.load('i64.load', entry, tag, 'state');
   const miss = address
     .add(bytes - 1)
     .xor(expected)
     .and(-4096)
-    .shl(infoOf(c, entry));
+    .shl(info);
   if (!aligned) return miss;
   return miss.or(address.and((aligned === true ? bytes : aligned) - 1));
 }
 
 /** i64 that is zero where the access is not checked against allocation tags. */
-export function tagChecked(c: Code, { entry, unchecked }: Lookup): Value {
+export function tagChecked(c: Code, { info, unchecked }: Lookup): Value {
   if (unchecked === true) return c.i64(0);
-  const checked = infoOf(c, entry).and(TLB_INFO_CHECKED);
+  const checked = info.and(TLB_INFO_CHECKED);
   return unchecked ? checked.and(unchecked.zext().sub(1)) : checked;
 }
 
 /**
- * i32 that is zero where a checked access matches the allocation tags of the memory at `host`, or is exempt (TCMA,
- * TCO). The entry must serve it: else there may be no such memory.
+ * Branches to `allowed` where the tags of a checked access match those of the memory at `host`, or it is exempt (TCMA,
+ * TCO); goes on where they do not. The entry must serve the access: else there may be no such memory.
  */
-export function tagMismatch(c: Code, cpu: Value, lookup: Lookup, host: Value, tagBias: Value): Value {
-  const { entry, address, bytes } = lookup;
+export function branchWhereTagsAllow(
+  c: Code,
+  cpu: Value,
+  lookup: Lookup,
+  host: Value,
+  tagBias: Value,
+  allowed: Label,
+): void {
+  const { info, address, bytes } = lookup;
   const logical = address.shrU(56).wrap().and(15);
-  let differ = loadTag(c, host, tagBias).xor(logical);
-  for (let at = 16; at < bytes; at += 16) differ = differ.or(loadTag(c, host.add(at), tagBias).xor(logical));
-  if (bytes > 1) differ = differ.or(loadTag(c, host.add(bytes - 1), tagBias).xor(logical));
-  const mismatch = c.variable('i32', 0);
-  c.if(differ, () => {
-    const matching = infoOf(c, entry).wrap().shrU(TLB_INFO_MATCH_SHIFT).and(31);
-    const counts = c.load('i32.load', cpu, STATE.tco, 'state').eqz();
-    mismatch.set(logical.ne(matching).and(counts));
+  c.branch(allowed, tagsDiffering(c, host, bytes, logical, tagBias).eqz());
+  c.branch(allowed, logical.eq(info.wrap().shrU(TLB_INFO_MATCH_SHIFT).and(31)));
+  c.branch(allowed, c.load('i32.load', cpu, STATE.tco, 'state'));
+}
+
+/** Runs `direct` where the soft TLB serves the access and its tags allow it, else `slow`. */
+export function branchByHit(
+  c: Code,
+  cpu: Value,
+  lookup: Lookup,
+  host: Value,
+  tagBias: Value,
+  direct: () => void,
+  slow: () => void,
+): void {
+  const miss = tlbMiss(c, lookup);
+  const checked = tagChecked(c, lookup);
+  c.scope((done) => {
+    c.scope((refused) => {
+      c.scope((allowed) => {
+        c.branch(allowed, miss.or(checked).eqz());
+        c.branch(refused, miss.ne(0));
+        branchWhereTagsAllow(c, cpu, lookup, host, tagBias, allowed);
+        c.branch(refused);
+      });
+      direct();
+      c.branch(done);
+    });
+    slow();
   });
-  return mismatch.get();
 }
 
 /** Where the tag of the granule at a host offset is. */
 export const tagOffset = (host: Value, tagBias: Value): Value => host.shrU(4).add(tagBias);
 
-function loadTag(c: Code, host: Value, tagBias: Value): Value {
+/** i32 that is zero where `bytes` (1 to 32, or 64 that are aligned) at a host offset all have this tag. */
+function tagsDiffering(c: Code, host: Value, bytes: number, logical: Value, tagBias: Value): Value {
+  if (bytes <= 16) {
+    const first = loadTags(c, 'i32.load8_u', host, tagBias).xor(logical);
+    return bytes === 1
+      ? first
+      : first.or(loadTags(c, 'i32.load8_u', host.add(bytes - 1), tagBias).xor(logical));
+  }
+  const differ = loadTags(c, 'i32.load', host, tagBias).xor(logical.mul(0x01010101));
+  if (bytes === 64) return differ;
+  // Two granules, or three where the first byte is not the first of its granule.
+  const third = host.and(15).add(31).and(32);
+  return differ.and(third.mul(0xff0000 / 32).or(0xffff));
+}
+
+function loadTags(c: Code, name: string, host: Value, tagBias: Value): Value {
   const { constant } = tagBias;
   // An offset in the instruction cannot be negative, as the bias of a large memory is.
   if (constant !== undefined && constant < 1n << 31n) {
-    return c.load('i32.load8_u', host.shrU(4), Number(constant), 'guest');
+    return c.load(name, host.shrU(4), Number(constant), 'guest');
   }
-  return c.load('i32.load8_u', tagOffset(host, tagBias), 0, 'guest');
+  return c.load(name, tagOffset(host, tagBias), 0, 'guest');
 }
 
 /** Host offset of an address that the entry serves. */
@@ -114,16 +158,22 @@ export function reachOffset(
 ): Value {
   const { write, align, tags } = options;
   const tag = write ? TLB.writeTag : TLB.readTag;
-  const lookup: Lookup = { entry, tag, address, bytes, aligned: align, unchecked: tags };
+  const info = infoOf(c, entry);
+  const lookup: Lookup = { entry, info, tag, address, bytes, aligned: align };
   const found = c.variable('i32', 0);
   let miss = tlbMiss(c, lookup);
-  if (tags) miss = miss.or(infoOf(c, entry).and(TLB_INFO_TAGS).xor(TLB_INFO_TAGS));
-  c.if(miss.eqz(), () => {
+  if (tags) miss = miss.or(info.and(TLB_INFO_TAGS).xor(TLB_INFO_TAGS));
+  c.scope((refused) => {
+    c.branch(refused, miss.ne(0));
     const host = hostAddress(c, entry, address);
+    if (!tags) {
+      c.scope((allowed) => {
+        c.branch(allowed, tagChecked(c, lookup).eqz());
+        branchWhereTagsAllow(c, cpu, lookup, host, tagBias, allowed);
+        c.branch(refused);
+      });
+    }
     found.set(host);
-    c.if(tagChecked(c, lookup).ne(0), () => {
-      c.if(tagMismatch(c, cpu, lookup, host, tagBias), () => found.set(0));
-    });
   });
   return found.get();
 }

@@ -16,84 +16,88 @@
   (import "f" "stop" (func $f.stop (type $t2)))
   (import "f" "flagsOf" (func $f.flagsOf (type $t3)))
   (func $r0 (export "r0") (type $t4) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i32) (local $l10 i32) (local $l11 i64) (local $l12 i64) (local $l13 i32) (local $l14 i32) (local $l15 i64) (local $l16 i64) (local $l17 i64) (local $l18 i64) (local $l19 i32) (local $l20 i32) (local $l21 i64) (local $l22 i32) (local $l23 i32) (local $l24 i64)
-    (local.set $l14
+    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i64) (local $l8 i32) (local $l9 i64) (local $l10 i32) (local $l11 i64) (local $l12 i32) (local $l13 i64) (local $l14 i64) (local $l15 i32) (local $l16 i32) (local $l17 i64) (local $l18 i64) (local $l19 i64) (local $l20 i64) (local $l21 i32) (local $l22 i32) (local $l23 i64) (local $l24 i32) (local $l25 i32) (local $l26 i64)
+    (local.set $l16
       (local.get $p1))
-    (local.set $l15
+    (local.set $l17
       (i64.load offset=256 align=1
         (local.get $p0)))
-    (local.set $l16
+    (local.set $l18
       (i64.load offset=232 align=1
         (local.get $p0)))
-    (local.set $l17
+    (local.set $l19
       (i64.load offset=240 align=1
         (local.get $p0)))
-    (local.set $l18
+    (local.set $l20
       (i64.load32_u offset=812 align=1
         (local.get $p0)))
-    (local.set $l19
+    (local.set $l21
       (i32.load offset=880 align=1
         (local.get $p0)))
     (block $B0
-      (local.set $l14
+      (local.set $l16
         (i32.sub
-          (local.get $l14)
+          (local.get $l16)
           (i32.const 3)))
-      (local.set $l13
-        (local.get $l14))
+      (local.set $l15
+        (local.get $l16))
       (if $I1
         (i32.lt_s
-          (local.get $l13)
+          (local.get $l15)
           (i32.const 0))
         (then
-          (local.set $l14
+          (local.set $l16
             (i32.add
-              (local.get $l14)
+              (local.get $l16)
               (i32.const 3)))
-          (local.set $l20
+          (local.set $l22
             (i32.const 0))
-          (local.set $l21
+          (local.set $l23
             (i64.const 131072))
           (br $B0)))
-      (local.set $l12
-        (local.get $l15))
+      (local.set $l14
+        (local.get $l17))
       (if $I2
         (i32.and
           (i32.wrap_i64
-            (local.get $l12))
+            (local.get $l14))
           (i32.load offset=864 align=1
             (local.get $p0)))
         (then
-          (local.set $l14
+          (local.set $l16
             (i32.add
-              (local.get $l14)
+              (local.get $l16)
               (i32.const 3)))
-          (local.set $l20
+          (local.set $l22
             (i32.const 0))
-          (local.set $l21
+          (local.set $l23
             (i64.const 131072))
           (br $B0)))
-      (local.set $l11
+      (local.set $l13
         (i64.add
-          (local.get $l12)
+          (local.get $l14)
           (i64.const -16)))
-      (local.set $l10
+      (local.set $l12
         (i32.add
-          (local.get $l19)
+          (local.get $l21)
           (i32.shl
             (i32.and
               (i32.wrap_i64
                 (i64.shr_u
-                  (local.get $l11)
+                  (local.get $l13)
                   (i64.const 12)))
               (i32.const 1023))
             (i32.const 5))))
-      (local.set $l9
+      (local.set $l11
+        (i64.extend_i32_u
+          (i32.load offset=28 align=1
+            (local.get $l12))))
+      (local.set $l10
         (i32.add
           (i32.wrap_i64
-            (local.get $l11))
+            (local.get $l13))
           (i32.load offset=24 align=1
-            (local.get $l10))))
+            (local.get $l12))))
       (if $I3
         (i64.ne
           (i64.or
@@ -101,73 +105,73 @@
               (i64.and
                 (i64.xor
                   (i64.add
-                    (local.get $l11)
+                    (local.get $l13)
                     (i64.const 15))
                   (i64.load offset=8 align=1
-                    (local.get $l10)))
+                    (local.get $l12)))
                 (i64.const -4096))
-              (i64.extend_i32_u
-                (i32.load offset=28 align=1
-                  (local.get $l10))))
+              (local.get $l11))
             (i64.and
-              (i64.extend_i32_u
-                (i32.load offset=28 align=1
-                  (local.get $l10)))
+              (local.get $l11)
               (i64.const 64)))
           (i64.const 0))
         (then
-          (local.set $l14
+          (local.set $l16
             (i32.add
-              (local.get $l14)
+              (local.get $l16)
               (i32.const 3)))
-          (local.set $l20
+          (local.set $l22
             (i32.const 0))
-          (local.set $l21
+          (local.set $l23
             (i64.const 131072))
           (br $B0)))
       (i64.store align=1
-        (local.get $l9)
-        (local.get $l16))
+        (local.get $l10)
+        (local.get $l18))
       (i64.store offset=8 align=1
-        (local.get $l9)
+        (local.get $l10)
+        (local.get $l19))
+      (local.set $l17
+        (local.get $l13))
+      (local.set $l9
         (local.get $l17))
-      (local.set $l15
-        (local.get $l11))
-      (local.set $l8
-        (local.get $l15))
       (if $I4
         (i32.and
           (i32.wrap_i64
-            (local.get $l8))
+            (local.get $l9))
           (i32.load offset=864 align=1
             (local.get $p0)))
         (then
-          (local.set $l14
+          (local.set $l16
             (i32.add
-              (local.get $l14)
+              (local.get $l16)
               (i32.const 2)))
-          (local.set $l20
+          (local.set $l22
             (i32.const 0))
-          (local.set $l21
+          (local.set $l23
             (i64.const 131076))
           (br $B0)))
-      (local.set $l7
+      (local.set $l8
         (i32.add
-          (local.get $l19)
+          (local.get $l21)
           (i32.shl
             (i32.and
               (i32.wrap_i64
                 (i64.shr_u
-                  (local.get $l8)
+                  (local.get $l9)
                   (i64.const 12)))
               (i32.const 1023))
             (i32.const 5))))
+      (local.set $l7
+        (i64.extend_i32_u
+          (i32.load offset=28 align=1
+            (local.get $l8))))
       (local.set $l6
         (i32.add
           (i32.wrap_i64
-            (local.get $l8))
+            (local.get $l9))
           (i32.load offset=24 align=1
-            (local.get $l7))))
+            (local.get $l8))))
       (if $I5
         (i64.ne
           (i64.or
@@ -175,76 +179,72 @@
               (i64.and
                 (i64.xor
                   (i64.add
-                    (local.get $l8)
+                    (local.get $l9)
                     (i64.const 15))
                   (i64.load align=1
-                    (local.get $l7)))
+                    (local.get $l8)))
                 (i64.const -4096))
-              (i64.extend_i32_u
-                (i32.load offset=28 align=1
-                  (local.get $l7))))
+              (local.get $l7))
             (i64.and
-              (i64.extend_i32_u
-                (i32.load offset=28 align=1
-                  (local.get $l7)))
+              (local.get $l7)
               (i64.const 64)))
           (i64.const 0))
         (then
-          (local.set $l14
+          (local.set $l16
             (i32.add
-              (local.get $l14)
+              (local.get $l16)
               (i32.const 2)))
-          (local.set $l20
+          (local.set $l22
             (i32.const 0))
-          (local.set $l21
+          (local.set $l23
             (i64.const 131076))
           (br $B0)))
-      (local.set $l16
+      (local.set $l18
         (i64.load align=1
           (local.get $l6)))
-      (local.set $l17
+      (local.set $l19
         (i64.load offset=8 align=1
           (local.get $l6)))
-      (local.set $l15
+      (local.set $l17
         (i64.add
-          (local.get $l8)
+          (local.get $l9)
           (i64.const 16)))
-      (local.set $l20
+      (local.set $l22
         (i32.const 3))
-      (local.set $l21
-        (local.get $l17))
+      (local.set $l23
+        (local.get $l19))
       (br $B0))
     (i64.store offset=256 align=1
       (local.get $p0)
-      (local.get $l15))
+      (local.get $l17))
     (i64.store offset=232 align=1
       (local.get $p0)
-      (local.get $l16))
+      (local.get $l18))
     (i64.store offset=240 align=1
       (local.get $p0)
-      (local.get $l17))
-    (local.set $l22
+      (local.get $l19))
+    (local.set $l24
       (i32.wrap_i64
-        (local.get $l18)))
+        (local.get $l20)))
     (if $I6
-      (local.get $l23)
+      (local.get $l25)
       (then
         (local.set $l5
           (call $f.flagsOf
-            (local.get $l23)
-            (local.get $l18)
-            (local.get $l24)))
-        (local.set $l22
+            (local.get $l25)
+            (local.get $l20)
+            (local.get $l26)))
+        (local.set $l24
           (local.get $l5))))
     (i32.store offset=812 align=1
       (local.get $p0)
-      (local.get $l22))
+      (local.get $l24))
     (local.set $l4
-      (local.get $l20))
+      (local.get $l22))
     (local.set $l3
-      (local.get $l21))
+      (local.get $l23))
     (local.set $l2
-      (local.get $l14))
+      (local.get $l16))
     (if $I7
       (i32.eq
         (local.get $l4)

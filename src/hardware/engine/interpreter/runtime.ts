@@ -7,15 +7,14 @@ import { CACHE_ENTRIES, CACHE_ENTRY_BYTES } from '../jit/code-cache.ts';
 import { tagDescriptor } from '../memory-descriptor.ts';
 import {
   type Bytes,
+  branchByHit,
   hostAddress,
+  infoOf,
   LOADS,
   type Lookup,
   reachOffset,
   STORES,
-  tagChecked,
-  tagMismatch,
   tlbEntry,
-  tlbMiss,
 } from '../tlb-lookup.ts';
 import type { InterpreterInsn } from './insn.ts';
 
@@ -300,24 +299,14 @@ export class Runtime {
     const word = options.unprivileged ? STATE.tlbUnprivileged : STATE.tlb;
     const entry = tlbEntry(i.c.load('i32.load', i.cpu, word, 'state'), address);
     const { unchecked = false, aligned = false } = options;
-    return { entry, tag, address, bytes, unchecked, aligned };
+    const info = infoOf(i.c, entry);
+    return { entry, info, tag, address, bytes, unchecked, aligned };
   }
 
   /** Runs `direct` with the host offset where the soft TLB serves the access and its tags match, else `slow`. */
   private access(i: InterpreterInsn, lookup: Lookup, direct: (host: Value) => void, slow: () => void): void {
-    const { c } = i;
-    const miss = tlbMiss(c, lookup);
-    const checked = tagChecked(c, lookup);
-    const host = hostAddress(c, lookup.entry, lookup.address);
-    c.if(
-      miss.or(checked).eqz(),
-      () => direct(host),
-      () => {
-        const mismatch = c.variable('i32', 1);
-        c.if(miss.eqz(), () => mismatch.set(tagMismatch(c, i.cpu, lookup, host, this.tagBias(c))));
-        c.if(mismatch.get(), slow, () => direct(host));
-      },
-    );
+    const host = hostAddress(i.c, lookup.entry, lookup.address);
+    branchByHit(i.c, i.cpu, lookup, host, this.tagBias(i.c), () => direct(host), slow);
   }
 
   private slowLoad(i: InterpreterInsn, address: Value, bytes: Bytes, descriptor: Value): Value {
@@ -380,8 +369,8 @@ export class Runtime {
         second.set(c.load(LOADS[bytes], host, bytes, 'guest'));
       },
       () => {
-        first.set(this.slowLoad(i, address, bytes, descriptor));
-        second.set(this.slowLoad(i, address.add(bytes), bytes, descriptor));
+        first.set(this.load(i, address, bytes, descriptor, options));
+        second.set(this.load(i, address.add(bytes), bytes, descriptor, options));
       },
     );
     return [first.get(), second.get()];
@@ -405,8 +394,8 @@ export class Runtime {
         c.store(STORES[bytes], host, bytes, b, 'guest');
       },
       () => {
-        this.slowStore(i, address, bytes, a, descriptor);
-        this.slowStore(i, address.add(bytes), bytes, b, descriptor);
+        this.store(i, address, bytes, a, descriptor, options);
+        this.store(i, address.add(bytes), bytes, b, descriptor, options);
       },
     );
   }

@@ -11,13 +11,14 @@ import {
 import { SP, STATE, TLB, XZR } from '../../cpu/index.ts';
 import type { Block, Code, FunctionRef, Operand, Value } from '../../wasm/index.ts';
 import {
+  branchByHit,
   hostAddress,
+  infoOf,
   LOADS,
   type Lookup,
   reachOffset,
   STORES,
   tagChecked,
-  tagMismatch,
   tagOffset,
   tlbEntry,
   tlbMiss,
@@ -224,21 +225,26 @@ export class JitInsn extends Insn {
   private lookup(tag: number, address: Value, bytes: number, options: MemoryOptions): Lookup {
     const entry = tlbEntry(this.state.tlb(options.unprivileged ?? false), address);
     const { unchecked = false, aligned = false } = options;
-    return { entry, tag, address, bytes, unchecked, aligned };
+    const info = infoOf(this.c, entry);
+    return { entry, info, tag, address, bytes, unchecked, aligned };
   }
   /** Host offset of an access that the soft TLB serves and whose tags match; leaves the region for any other. */
   private hit(lookup: Lookup): Value {
     const { c, cpu, state } = this;
-    const miss = tlbMiss(c, lookup);
-    const checked = tagChecked(c, lookup);
     const host = hostAddress(c, lookup.entry, lookup.address);
-    if (checked.constant !== undefined || !state.checksTags) this.deoptIf(miss.or(checked).ne(0));
-    else {
-      c.if(miss.or(checked).ne(0), () => {
-        const mismatch = c.variable('i32', 1);
-        c.if(miss.eqz(), () => mismatch.set(tagMismatch(c, cpu, lookup, host, c.i32(state.tagBias))));
-        this.deoptIf(mismatch.get());
-      });
+    if (!state.checksTags || lookup.unchecked === true) {
+      this.deoptIf(tlbMiss(c, lookup).or(tagChecked(c, lookup)).ne(0));
+    } else {
+      const bias = c.i32(state.tagBias);
+      branchByHit(
+        c,
+        cpu,
+        lookup,
+        host,
+        bias,
+        () => {},
+        () => this.deopt(),
+      );
     }
     return host;
   }
