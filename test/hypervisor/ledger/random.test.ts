@@ -94,6 +94,7 @@ interface World {
     readonly device: MemoryPort;
     readonly domain: IommuDomain;
     readonly tlb: FullTlb;
+    readonly assigned: MemoryPort;
   }[];
 }
 
@@ -116,6 +117,7 @@ function build(frames: number): World {
       memfd,
       offset: 0,
     });
+    const domain = new IommuDomain(host, isProtected ? 'unmap' : 'refuse');
     return {
       memory,
       space,
@@ -123,7 +125,8 @@ function build(frames: number): World {
       memfd,
       vcpu: memory.createVcpuPort(0),
       device: memory.devicePort(8),
-      domain: new IommuDomain(host, isProtected ? 'unmap' : 'refuse'),
+      domain,
+      assigned: domain.port(9),
       tlb: new FullTlb(memory),
     };
   });
@@ -132,7 +135,7 @@ function build(frames: number): World {
 
 function step({ host, vms }: World, random: (below: number) => number): string {
   const which = random(vms.length);
-  const { memory, space, ram, memfd, vcpu, device, domain } = vms[which];
+  const { memory, space, ram, memfd, vcpu, device, domain, assigned } = vms[which];
   const page = random(PAGES);
   const base = random(2) ? ANONYMOUS : FILE;
   const address = gpa(base + page * PAGE_SIZE);
@@ -162,7 +165,7 @@ function step({ host, vms }: World, random: (below: number) => number): string {
     ['map hva', () => domain.mapHva(iova, space, at, PAGE_SIZE, true)],
     ['map file', () => domain.mapMemfd(iova, memfd, page * PAGE_SIZE, PAGE_SIZE, true)],
     ['unmap', () => domain.unmap(iova, PAGE_SIZE)],
-    ['assigned store', () => domain.port(9).write(iova, bytes)],
+    ['assigned store', () => assigned.write(iova, bytes)],
     [
       'log on',
       () =>
@@ -203,6 +206,15 @@ function step({ host, vms }: World, random: (below: number) => number): string {
   return `${name} vm${which} page ${page} of ${base.toString(16)} iova ${iova}`;
 }
 
+function end({ host, vms }: World): void {
+  for (const { memory, space, domain } of vms) {
+    memory.destroy();
+    domain.dispose();
+    space.destroy();
+  }
+  expect(audit(host.ledger)).toEqual([]);
+}
+
 describe('random operations by every actor', () => {
   it('leave a state in which the audit finds nothing, and give every frame back', () => {
     for (let seed = 1; seed <= 25; seed++) {
@@ -216,13 +228,19 @@ describe('random operations by every actor', () => {
         expect(violations, `seed ${seed}\n${trace.slice(-25).join('\n')}`).toEqual([]);
       }
       expect(encode(world.host.ledger)).toContain(';');
-      for (const { memory, space, domain } of world.vms) {
-        memory.destroy();
-        domain.dispose();
-        space.destroy();
-      }
-      expect(audit(world.host.ledger)).toEqual([]);
+      end(world);
       expect(world.host.freeFrames, `seed ${seed}\n${trace.slice(-25).join('\n')}`).toBe(frames);
     }
   });
+
+  it('a hundred thousand of them lose nothing', () => {
+    const world = build(40);
+    const random = generator(20261120);
+    for (let n = 1; n <= 100_000; n++) {
+      step(world, random);
+      if (n % 500 === 0) expect(audit(world.host.ledger), `after ${n}`).toEqual([]);
+    }
+    end(world);
+    expect(world.host.freeFrames).toBe(40);
+  }, 120_000);
 });
