@@ -53,17 +53,19 @@ describe.skipIf(!files)('KASAN with hardware tags in the small kernel', () => {
 const COMPILER = 'aarch64-linux-gnu-gcc';
 const canCompile = (): boolean => spawnSync(COMPILER, ['--version']).status === 0;
 
-/** The initramfs with mte-user in it: archives may follow each other. */
-function withProgram(initrd: string): Uint8Array {
+/** The initramfs with programs of this folder in it, by their sources: archives may follow each other. */
+function withPrograms(initrd: string, ...names: string[]): Uint8Array {
   const folder = join(root, 'build/boot');
   mkdirSync(folder, { recursive: true });
-  const program = join(folder, `mte-user.${process.pid}`);
-  const source = join(root, 'test/boot/mte-user.c');
-  execFileSync(COMPILER, ['-O1', '-static', '-march=armv8.5-a+memtag', '-o', program, source]);
-  const data = readFileSync(program);
-  rmSync(program);
-  const entry = { kind: 'file', path: 'mte-user', mode: 0o755, data } as const;
-  return Buffer.concat([readFileSync(initrd), writeCpio([entry])]);
+  const entries = names.map((name) => {
+    const program = join(folder, `${name}.${process.pid}`);
+    const source = join(root, `test/boot/${name}.c`);
+    execFileSync(COMPILER, ['-O1', '-static', '-march=armv8.5-a+memtag', '-o', program, source]);
+    const data = readFileSync(program);
+    rmSync(program);
+    return { kind: 'file', path: name, mode: 0o755, data } as const;
+  });
+  return Buffer.concat([readFileSync(initrd), writeCpio(entries)]);
 }
 
 describe.skipIf(!files || !canCompile())('a user program with MTE (test/boot/mte-user.c)', () => {
@@ -72,11 +74,27 @@ describe.skipIf(!files || !canCompile())('a user program with MTE (test/boot/mte
     ['KASAN', withKasan],
   ])('finds what Linux promises, with %s', { timeout: LIMIT }, async (_, choose) => {
     const { kernel, initrd, append } = choose(files as BootFiles);
-    guest = await startGuest({ kernel, append, initrd: withProgram(initrd as string) });
+    guest = await startGuest({ kernel, append, initrd: withPrograms(initrd as string, 'mte-user') });
     await guest.prompt();
     const lines = (await guest.command('/mte-user')).trim().split('\n');
     expect(lines.filter((line) => !line.endsWith(': yes'))).toEqual(['end of checks']);
     expect(lines.length).toBeGreaterThan(25);
+    guest.type('poweroff\r');
+    expect((await guest.ended()).status).toBe(0);
+  });
+});
+
+describe.skipIf(!files || !canCompile())('the C library with a tagged heap (test/boot/mte-heap.c)', () => {
+  it('dies of a use after free and of an overflow, as GLIBC_TUNABLES says', { timeout: LIMIT }, async () => {
+    const { kernel, initrd, append } = files as BootFiles;
+    guest = await startGuest({ kernel, append, initrd: withPrograms(initrd as string, 'mte-heap') });
+    await guest.prompt();
+    for (const what of ['free', 'overflow']) {
+      const run = (mode: number): string => `GLIBC_TUNABLES=glibc.mem.tagging=${mode} /mte-heap ${what}`;
+      expect(await guest.command(run(0))).toMatch(/^no signal/);
+      expect(await guest.command(run(3))).toBe('signal 11 code 9 address right\n');
+      expect(await guest.command(run(1))).toBe('signal 11 code 8 address none\n');
+    }
     guest.type('poweroff\r');
     expect((await guest.ended()).status).toBe(0);
   });
