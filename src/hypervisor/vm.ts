@@ -165,7 +165,10 @@ export class Vm implements Disposable {
         cpu.dropFrame(frame);
         this.codeChanged(frame);
       },
-      dropAll: () => cpu.dropAll(),
+      dropAll: () => {
+        cpu.dropAll();
+        this.codeChanged('all');
+      },
       dropWrites: () => cpu.dropWrites(),
     });
     return new Vcpu({

@@ -117,13 +117,13 @@ export const RULES: readonly Rule[] = [
   {
     id: 'unable',
     says: 'an actor of this kind has no such operation',
-    source: 'DESIGN 2',
+    source: 'docs/TRUST.md',
     judge: ({ actor, operation }) => (ABILITIES[actor.kind].has(operation) ? undefined : false),
   },
   {
     id: 'unmapped',
     says: 'an address behind which nothing stands reaches no memory',
-    source: 'DESIGN 2; a device: contained',
+    source: 'docs/TRUST.md; a device: contained',
     judge: ({ route }) => (route.hole === undefined ? undefined : false),
   },
   {
@@ -142,7 +142,7 @@ export const RULES: readonly Rule[] = [
   {
     id: 'debug-policy',
     says: "the VM's owner lets a debugger see private memory",
-    source: 'DESIGN 4, Debug',
+    source: 'docs/TRUST.md',
     judge: ({ actor, privateTo, debugPolicy }) =>
       actor.kind === 'debugger' && privateTo !== HOST && privateTo === actor.vm && debugPolicy
         ? true
@@ -151,19 +151,19 @@ export const RULES: readonly Rule[] = [
   {
     id: 'sealed',
     says: 'no VMM, host-kernel, debugger or device path resolves to a private page',
-    source: 'DESIGN 2; Linux 7.2 guest_memfd.c and mem_protect.c',
+    source: 'docs/TRUST.md; Linux 7.2 guest_memfd.c and mem_protect.c',
     judge: ({ actor, privateTo }) => (privateTo !== HOST && HOST_SIDE.has(actor.kind) ? false : undefined),
   },
   {
     id: 'exclusive',
     says: 'a private page belongs to exactly one VM',
-    source: 'DESIGN 2; Linux 7.2 mem_protect.c',
+    source: 'docs/TRUST.md; Linux 7.2 mem_protect.c',
     judge: ({ actor, privateTo }) => (privateTo !== HOST && actor.vm !== privateTo ? false : undefined),
   },
   {
     id: 'owner',
     says: 'a VM may use its own private page, and its migration stream may carry it sealed',
-    source: 'DESIGN 2',
+    source: 'docs/TRUST.md',
     judge: ({ actor, privateTo }) => (privateTo !== HOST && actor.vm === privateTo ? true : undefined),
   },
   {
@@ -194,7 +194,7 @@ export const RULES: readonly Rule[] = [
 const NOT_OTHERWISE: Rule = {
   id: 'not-allowed',
   says: 'no rule allows it',
-  source: 'DESIGN 2',
+  source: 'docs/TRUST.md',
   judge: () => false,
 };
 

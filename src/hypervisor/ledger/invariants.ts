@@ -81,7 +81,7 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     id: 'exclusive',
     says: 'a private frame belongs to exactly one VM; it is never shared between VMs or processes',
-    source: 'DESIGN 2; FACTS G, one VM',
+    source: 'docs/TRUST.md; FACTS G, one VM',
     check(ledger, found) {
       const { frames } = ledger;
       eachEntry(ledger, (guest, gfn, frame, state) => {
@@ -116,12 +116,12 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     id: 'sealed',
     says: 'no VMM, host-kernel, debugger or device path resolves to a private frame (the debugger only where the VM says so)',
-    source: 'DESIGN 2; FACTS G, no user or kernel access',
+    source: 'docs/TRUST.md; FACTS G, no user or kernel access',
   },
   {
     id: 'mapped',
     says: 'every private frame that a guest reaches stands at exactly one GFN, and both directions agree',
-    source: 'DESIGN 2; Linux 7.2 mem_protect.c, host annotations',
+    source: 'docs/TRUST.md; Linux 7.2 mem_protect.c, host annotations',
     check(ledger, found) {
       const { frames } = ledger;
       eachEntry(ledger, (guest, gfn, frame, state) => {
@@ -152,12 +152,12 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     id: 'frozen',
     says: 'frame and GFN of a private page stay a pair until release or conversion',
-    source: 'DESIGN 2; FACTS G, never changes',
+    source: 'docs/TRUST.md; FACTS G, never changes',
   },
   {
     id: 'convertible',
     says: 'conversion in place leaves no stale TLB entry, IOMMU map or view',
-    source: 'DESIGN 2; FACTS G, shared and private',
+    source: 'docs/TRUST.md; FACTS G, shared and private',
     check(ledger, found) {
       const { frames } = ledger;
       for (const guest of ledger.guests.values()) {
@@ -171,7 +171,7 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     id: 'scrubbed',
     says: 'a frame that leaves a VM is zeroed, data and tags, before anyone else sees it',
-    source: 'DESIGN 2; Linux 7.2 mem_protect.c, reclaim',
+    source: 'docs/TRUST.md; Linux 7.2 mem_protect.c, reclaim',
     check(ledger, found) {
       for (const free of ledger.frames.freeFrames()) {
         const frame = frameNumber(free);
@@ -183,7 +183,7 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     id: 'tagged',
     says: 'a page mapped cacheable into a VM with MTE has initialised tags, and nothing else gives a frame tags',
-    source: 'DESIGN 2; Linux 7.2 arch/arm64/kvm/mmu.c, sanitise_mte_tags',
+    source: 'docs/TRUST.md; Linux 7.2 arch/arm64/kvm/mmu.c, sanitise_mte_tags',
     check(ledger, found) {
       const { frames, memory } = ledger;
       for (let frame = 0; frame < frames.touched; frame++) {
@@ -199,12 +199,12 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     id: 'guarded',
     says: 'an access of a guarded VM outside its guarded regions never reaches the VMM',
-    source: 'DESIGN 2; FACTS D, MMIO guard',
+    source: 'docs/TRUST.md; FACTS D, MMIO guard',
   },
   {
     id: 'contained',
     says: 'a device reaches only what its domain maps; mapped frames are pinned; conversion unmaps first or fails',
-    source: 'DESIGN 2; FACTS G, no IOMMU isolation upstream',
+    source: 'docs/TRUST.md; FACTS G, no IOMMU isolation upstream',
     check(ledger, found) {
       const { frames } = ledger;
       const pins = new Map<number, number>();
@@ -227,17 +227,17 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     id: 'logged',
     says: 'while logging is on, every write by every actor is in the dirty set',
-    source: 'DESIGN 2; FACTS B, dirty log',
+    source: 'docs/TRUST.md; FACTS B, dirty log',
   },
   {
     id: 'faithful',
     says: 'at switch-over the destination equals the source',
-    source: 'DESIGN 2',
+    source: 'docs/TRUST.md',
   },
   {
     id: 'conserved',
     says: 'each frame is in exactly one state, and the counts add up',
-    source: 'DESIGN 2',
+    source: 'docs/TRUST.md',
     check: checkCounts,
   },
 ];

@@ -29,7 +29,7 @@ export interface Finding {
   readonly found: string;
 }
 
-/** Who can do what at all (DESIGN 2, the actors). */
+/** Who can do what at all (docs/TRUST.md, the actors). */
 const ONLY: Readonly<Partial<Record<Operation, readonly ActorKind[]>>> = {
   execute: ['vcpu', 'other-vm'],
   map: ['vmm', 'host-kernel', 'assigned-device'],
