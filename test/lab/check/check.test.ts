@@ -1,14 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import {
+  type CheckResult,
   catchMutant,
   checkContract,
   checkDrops,
   explore,
+  formatCheck,
   formatTrace,
+  isSound,
   MUTANTS,
   SCENES,
   type Scene,
   Stage,
+  type World,
 } from '../../../src/lab/check/index.ts';
 
 const PLAN = { isProtected: false, mte: false, logged: false, anonymous: 0, memfd: 0, iommu: undefined };
@@ -28,7 +32,7 @@ const SMALL: Scene = {
 const stage = new Stage(SMALL);
 const found = explore(stage);
 
-describe('the model checker (DESIGN 2)', () => {
+describe('the model checker (docs/TRUST.md)', () => {
   it('reaches every state of a small host, and none breaks an invariant', () => {
     expect(found.violation).toBeUndefined();
     expect(found.closed).toBe(true);
@@ -75,6 +79,43 @@ describe('the model checker (DESIGN 2)', () => {
       expect(found.idleWithout.get(rule)?.findings.length).toBeGreaterThan(0);
     },
   );
+});
+
+describe('a violation', () => {
+  /** A ledger that forgets to tell views when a guest takes a page back. */
+  class Forgetful extends Stage {
+    override attempt(world: World, step: number): ReturnType<Stage['attempt']> {
+      world.ledger.mutants = new Set(['guest_unshare_host!views']);
+      return super.attempt(world, step);
+    }
+  }
+  const { violation, closed, states, transitions } = explore(new Forgetful(SMALL));
+
+  it('is shown with the shortest way to it, in readable steps', () => {
+    expect(closed).toBe(false);
+    expect(violation?.steps).toEqual([
+      expect.stringMatching(/^vm0's /),
+      "vm0's vCPU shares GFN 0 with the host",
+      "vm0's vCPU unshares GFN 0",
+    ]);
+    expect(formatTrace(violation!)).toContain('=> sealed: the VMM (process 1)');
+  });
+
+  it('makes the run unsound, and mutants prove nothing then', () => {
+    const result: CheckResult = {
+      scenes: [{ scene: SMALL, states, transitions, closed, seconds: 0 }],
+      states,
+      transitions,
+      invariants: 12,
+      situations: 0,
+      violations: [violation!],
+      deaths: [],
+      survivors: [],
+      seconds: 0,
+    };
+    expect(isSound(result)).toBe(false);
+    expect(formatCheck(result)).toMatch(/\nVIOLATION\n[\s\S]*1 violations, mutants 0 of 0 killed$/);
+  });
 });
 
 describe('the preconditions against their sources', () => {
