@@ -6,7 +6,7 @@ import type { Services } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import type { Signature } from '../../wasm/index.ts';
 import { BUILT_HELPERS, interpreterImage } from './image.ts';
-import { CONTINUATIONS, type JitHooks, SERVICE_SIGNATURES } from './runtime.ts';
+import { CONTINUATIONS, type JitHooks } from './runtime.ts';
 
 /** Whatever can run as a vCPU's system side: the Cpu, or a test's. */
 export interface EngineClient extends Services {
@@ -44,7 +44,7 @@ export class Interpreter {
     );
     const instance = new WebAssembly.Instance(image.module, {
       host: { memory: memory.memory },
-      service: this.serviceImports(),
+      service: { ...this.serviceImports() },
       helper: this.hostHelpers,
     });
     this.exports = instance.exports;
@@ -52,11 +52,17 @@ export class Interpreter {
     this.enter = instance.exports.run as (cpu: number) => number;
   }
 
-  private serviceImports(): Record<string, (a: number, b: number) => number> {
-    const services = Object.keys(SERVICE_SIGNATURES) as (keyof typeof SERVICE_SIGNATURES)[];
-    return Object.fromEntries(
-      services.map((name) => [name, (a: number, b: number) => (this.client as EngineClient)[name](a, b)]),
-    );
+  /** One function a service, so that each call site sees one kind of call. */
+  private serviceImports(): Services {
+    const client = (): EngineClient => this.client as EngineClient;
+    return {
+      load: (descriptor) => client().load(descriptor),
+      store: (descriptor) => client().store(descriptor),
+      probeWrite: (descriptor) => client().probeWrite(descriptor),
+      fetch: () => client().fetch(),
+      system: (insn) => client().system(insn),
+      exception: (kind, imm) => client().exception(kind, imm),
+    };
   }
 
   /** What compiled regions may call, by name. */
