@@ -244,12 +244,38 @@ static void check_ptrace(void) {
   report("POKEMTETAGS", done == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 14, status);
 }
 
-int main(void) {
+/* With a swap device and less memory than this wants: pages out and back. */
+static void check_swap(void) {
+  const size_t size = 256 * 4096;
+  char *p = tagged_memory(size);
+  for (size_t k = 0; k < size; k += 16) set_tag(with_tag(p + k, (k / 16 * 5) & 15));
+  for (size_t k = 0; k < size; k += 4096) p[k] = (char)(k >> 12);
+  mode(0);
+  const size_t others = 120ul << 20;
+  char *q = mmap(NULL, others, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (size_t k = 0; k < others; k += 4096) q[k] = 1;
+  unsigned char resident[256];
+  mincore(p, size, resident);
+  unsigned long in = 0;
+  for (int k = 0; k < 256; k++) in += resident[k] & 1;
+  report("pages are swapped out", in < 128, in);
+  unsigned long bad = 0;
+  for (size_t k = 0; k < size; k += 4096) bad += p[k] != (char)(k >> 12);
+  for (size_t k = 0; k < size; k += 16) bad += tag_at(p + k) != ((k / 16 * 5) & 15);
+  report("swapped in with their tags", bad == 0, bad);
+}
+
+int main(int argc, char **argv) {
+  (void)argv;
   struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_EXPOSE};
   sigaction(SIGSEGV, &action, NULL);
   if (mode(SYNC)) {
     perror("PR_SET_TAGGED_ADDR_CTRL");
     return 1;
+  }
+  if (argc > 1) {
+    check_swap();
+    return 0;
   }
   check_sync();
   check_async();

@@ -1,7 +1,7 @@
 // Memory tagging under Linux: the kernel's own use of it (KASAN with hardware tags), and a user program's.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { writeCpio } from '../../src/images/index.ts';
@@ -81,6 +81,28 @@ describe.skipIf(!files || !canCompile())('a user program with MTE (test/boot/mte
     expect(lines.length).toBeGreaterThan(25);
     guest.type('poweroff\r');
     expect((await guest.ended()).status).toBe(0);
+  });
+});
+
+describe.skipIf(!files || !canCompile())('tags and swap', () => {
+  it('keeps the tags of pages that go out to a disk and come back', { timeout: LIMIT }, async () => {
+    const { kernel, initrd, append } = withKasan(files as BootFiles);
+    const disk = join(root, `build/boot/swap.${process.pid}`);
+    writeFileSync(disk, '');
+    truncateSync(disk, 128 << 20);
+    try {
+      const more = withPrograms(initrd as string, 'mte-user');
+      guest = await startGuest({ kernel, append, initrd: more, drives: [disk], memory: '128M' });
+      await guest.prompt();
+      await guest.command('mkswap /dev/vda && swapon /dev/vda');
+      // The kernel's word about the swap device may come in between.
+      const printed = await guest.command('/mte-user swap');
+      expect(printed).toMatch(/pages are swapped out: yes\nswapped in with their tags: yes\n$/);
+      guest.type('poweroff\r');
+      expect((await guest.ended()).status).toBe(0);
+    } finally {
+      rmSync(disk);
+    }
   });
 });
 
