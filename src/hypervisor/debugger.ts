@@ -155,6 +155,7 @@ export class VcpuDebugger {
   /** Breakpoints by virtual address, watchpoints, single step; the guest cannot see them. EPERM. */
   setDebug(debug: GuestDebug): void {
     if (debug !== NO_DEBUG) this.vm.needPermission();
+    this.vcpu.stepped = debug.step;
     this.vcpu.cpu.setGuestDebug(debug);
   }
 

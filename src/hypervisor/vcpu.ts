@@ -54,6 +54,8 @@ export class Vcpu {
   readonly cpu: Cpu;
   /** A debugger keeps it from running. */
   held = false;
+  /** A debugger steps it: WFI and WFE, which may end at any time, end at once. */
+  stepped = false;
   private readonly parts: VcpuParts;
   private on: boolean;
   private waiting = false;
@@ -172,7 +174,7 @@ export class Vcpu {
   }
 
   private waitOver(): boolean {
-    if (this.cpu.wakeUpPending || this.waitingForEvent) return true;
+    if (this.stepped || this.cpu.wakeUpPending || this.waitingForEvent) return true;
     return this.waitDeadline !== undefined && this.cpu.timer.virtual.count() >= this.waitDeadline;
   }
 

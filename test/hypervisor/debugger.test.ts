@@ -155,6 +155,19 @@ describe('a vCPU that is held', () => {
   });
 });
 
+describe('a single step', () => {
+  it('ends at once on WFI, which others would wait in', () => {
+    const { vcpu, vm } = start();
+    const wfi = Uint8Array.of(0x7f, 0x20, 0x03, 0xd5);
+    expect(vcpu.writeVirtual(WINDOW + 0x3000n, wfi)).toBeUndefined();
+    vcpu.writeRegister('pc', WINDOW + 0x3000n);
+    vcpu.setDebug({ softwareBreakpoints: false, step: true, breakpoints: [], watchpoints: [] });
+    expect(vm.vcpus[0].run(1000)).toEqual({ reason: 'wfi' });
+    expect(vm.vcpus[0].runnable).toBe(true);
+    expect(vm.vcpus[0].run(1000)).toEqual({ reason: 'debug', kind: 'step', address: WINDOW + 0x3004n });
+  });
+});
+
 describe('a protected guest', () => {
   it('lets no debugger in', () => {
     const { vcpu, face } = start({ protect: true });

@@ -1,6 +1,6 @@
 // The preconditions as a truth table: every combination of what a frame's record and a guest's entry can say, also
 // those that no step of the host leads to, against what the sources ask for (Linux 7.2 mem_protect.c, and for what
-// is Ringfence's own DESIGN 2). The table below is written from those, not from the ledger: it is the second opinion.
+// is Ringfence's own docs/TRUST.md). The table below is written from those, not from the ledger: it is the second opinion.
 
 import {
   ENTRY_PRESENT,

@@ -170,20 +170,25 @@ describe.skipIf(!gdb)('GDB itself (gdb-multiarch)', () => {
       'set var *(long *)0x47000000 = 0x1234567890',
       'x/1gx 0x47000000',
       'p $v0.q',
+      'monitor explain 0x47000000',
       'delete',
       'continue',
     ];
     const child = spawn('gdb-multiarch', ['-nx', '-batch', ...commands.flatMap((c) => ['-ex', c])]);
     let output = '';
-    child.stdout.on('data', (bytes: Uint8Array) => {
+    const hear = (bytes: Uint8Array): void => {
       output += latin1(bytes);
-    });
+    };
+    child.stdout.on('data', hear);
+    // Where answers of `monitor` go.
+    child.stderr.on('data', hear);
     await once(child, 'close');
     expect(output).toContain('Breakpoint 1, 0x0000000040000804');
     expect(output).toMatch(/at 40000804, tree 4[0-9a-f]{7}\n/);
     expect(output).toMatch(/cpsr +0x[0-9a-f]+ +\[ SP EL=1/);
     expect(output).toMatch(/2 +Thread 2 \(CPU 1 \[off\]\)/);
     expect(output).toMatch(/0x47000000:\t0x0000001234567890\n\$1 = 0\n/);
+    expect(output).toMatch(/^gpa 0x47000000 -> .*\n(.*\n)+debugger +yes +yes/m);
     expect(output).toContain('[Inferior 1 (Remote target) exited normally]');
     expect((await end).reason).toBe('poweroff');
   });

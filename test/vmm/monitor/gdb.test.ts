@@ -98,6 +98,9 @@ class FakeMachine implements GdbMachine {
   quit(): void {
     this.calls.push('quit');
   }
+  explain(address: number): never {
+    throw new RangeError(`${address} is no guest-physical address`);
+  }
   expectEvents(): { dispose(): void } {
     return { dispose() {} };
   }
@@ -422,6 +425,20 @@ describe('a debugger (GDB manual, E.2)', () => {
     session.receive(Uint8Array.of(3));
     expect(reply()).toBe('T02thread:1;');
     expect(machine.vcpus[0].debug).toBeUndefined();
+  });
+
+  it('asks the machine about itself (qRcmd)', () => {
+    const { ask, machine } = attach();
+    const monitor = (text: string): string =>
+      Buffer.from(ask(`qRcmd,${Buffer.from(text).toString('hex')}`) ?? '', 'hex').toString();
+    expect(monitor('help')).toMatch(/^explain ADDRESS .*\nreset /);
+    expect(monitor('toString')).toBe(monitor('help'));
+    expect(monitor('explain 0x10000000000000')).toMatch(/no guest-physical address/);
+    expect(monitor('explain everything')).toMatch(/no address/);
+    const [before] = machine.vcpus;
+    expect(monitor(' reset ')).toBe('reset\n');
+    expect(machine.vcpus[0]).not.toBe(before);
+    expect(ask('qRcmd,xy')).toBe('E16');
   });
 
   it('reads and writes allocation tags (E.4)', () => {

@@ -3,6 +3,7 @@
 
 import { ERRNO } from '../../../lib/index.ts';
 import type { VcpuDebug } from '../../machine/index.ts';
+import { MONITOR_COMMAND } from './monitor.ts';
 import {
   escapeBinary,
   fromHex,
@@ -250,6 +251,7 @@ const COMMANDS: readonly Command[] = [
   { name: 'qThreadExtraInfo,', run: describeThread },
   { name: 'qAttached', run: () => '1', whileRunning: true },
   { name: 'qC', run: ({ chosen }) => `QC${(chosen.general + 1).toString(16)}` },
+  MONITOR_COMMAND,
   ...TAG_COMMANDS,
 ];
 

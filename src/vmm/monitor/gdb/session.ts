@@ -11,7 +11,7 @@ import { type Action, apply, Points, SIGINT, SIGTRAP, type Stop } from './stops.
 /** The part of a machine that a debugger drives. */
 export type GdbMachine = Pick<
   Machine,
-  'state' | 'pause' | 'resume' | 'reset' | 'quit' | 'on' | 'debugger' | 'expectEvents'
+  'state' | 'pause' | 'resume' | 'reset' | 'quit' | 'on' | 'debugger' | 'explain' | 'expectEvents'
 >;
 
 const ACK = Uint8Array.of(0x2b);
