@@ -9,7 +9,7 @@ import { FRAME_MERGED, FRAME_TAGGED, FrameTable } from './frames.ts';
 import { Guest } from './guest.ts';
 import type { History } from './history.ts';
 import type { Holder } from './holder.ts';
-import type { Auditor, InvariantId, Violation } from './invariants.ts';
+import { type Auditor, hasData, hasTags, type InvariantId, type Violation } from './invariants.ts';
 import type { Pinner } from './pinner.ts';
 import { FIRST_HANDLE, HOST, MAX_VMS, NONE, NOPAGE, type Owner, POISON } from './states.ts';
 import type { Need, Site, Transition } from './transition.ts';
@@ -94,7 +94,7 @@ export class Ledger {
     };
     return () => {
       const leftVm = owner >= FIRST_HANDLE && frames.owner[frame] !== owner;
-      if (leftVm && state === NOPAGE && !byGuest && !isBlank(memory, frame)) {
+      if (leftVm && state === NOPAGE && !byGuest && (hasData(memory, frame) || hasTags(memory, frame))) {
         report('scrubbed', `frame ${frame} left its VM unscrubbed`);
       }
       if (gfn !== NONE && frames.gfn[frame] !== NONE && frames.gfn[frame] !== gfn) {
@@ -191,6 +191,3 @@ export class Ledger {
     return this.memory.offsetOf(frame);
   }
 }
-
-const isBlank = (memory: PhysicalMemory, frame: FrameNumber): boolean =>
-  memory.data(frame).every((byte) => byte === 0) && memory.tags(frame).every((tag) => tag === 0);

@@ -53,7 +53,6 @@ type Rules = typeof RULES;
 interface Asked {
   readonly world: World;
   readonly actor: Actor;
-  readonly operation: Operation;
   readonly route: Route;
   readonly policy: boolean;
   /** The VM through which the address is meant, where there is one. */
@@ -63,51 +62,43 @@ interface Asked {
 /** Answers that do not agree with the records. `rules`: the machine's, or those with one left out. */
 export function disagreements(world: World, rules: Rules = RULES, first = false): Finding[] {
   const found: Finding[] = [];
-  const ask = (asked: Omit<Asked, 'operation' | 'world'>): void => {
+  const ask = (actor: Actor, route: Route, vm?: Vm, policy = false): void => {
     if (first && found.length > 0) return;
-    for (const operation of OPERATIONS) judge({ ...asked, operation, world }, rules, found);
+    const asked: Asked = { world, actor, route, policy, vm };
+    for (const operation of OPERATIONS) judge(asked, operation, rules, found);
   };
   for (const { space, ram, pages } of world.processes) {
     for (let page = 0; page < pages; page++) {
       const route = space.route(ram / PAGE_SIZE + page);
-      ask({ actor: { kind: 'vmm', vm: HOST }, route, policy: false, vm: undefined });
-      ask({ actor: { kind: 'host-kernel', vm: HOST }, route, policy: false, vm: undefined });
+      ask({ kind: 'vmm', vm: HOST }, route);
+      ask({ kind: 'host-kernel', vm: HOST }, route);
     }
   }
   world.vms.forEach((vm, n) => {
     if (vm.assigned) {
       const { domain } = vm.assigned;
-      const actor: Actor = { kind: 'assigned-device', vm: domain.ownerOf(0) };
-      ask({ actor, route: domain.route(0), policy: false, vm: undefined });
+      ask({ kind: 'assigned-device', vm: domain.ownerOf(0) }, domain.route(0));
     }
     if (!vm.alive) return;
     const { mapper, guest } = vm.memory;
+    const other = world.vms[1 - n];
     // One GFN beyond, where nothing stands.
     for (const gfn of [...gfnsOf(vm.plan), 64]) {
       const through = mapper.route(gfn, true);
       const around = mapper.route(gfn, false);
-      for (const kind of ['vcpu', 'migration'] as const)
-        ask({ actor: { kind, vm: guest.handle }, route: through, policy: false, vm });
+      for (const kind of ['vcpu', 'migration'] as const) ask({ kind, vm: guest.handle }, through, vm);
       for (const kind of ['device', 'debugger', 'hypervisor'] as const)
-        ask({ actor: { kind, vm: guest.handle }, route: around, policy: false, vm });
-      for (const kind of ['vmm', 'host-kernel'] as const)
-        ask({ actor: { kind, vm: HOST }, route: around, policy: false, vm });
-      ask({ actor: { kind: 'debugger', vm: guest.handle }, route: around, policy: true, vm });
-      const other = world.vms[1 - n];
-      if (other?.alive)
-        ask({
-          actor: { kind: 'other-vm', vm: other.memory.guest.handle },
-          route: through,
-          policy: false,
-          vm,
-        });
+        ask({ kind, vm: guest.handle }, around, vm);
+      for (const kind of ['vmm', 'host-kernel'] as const) ask({ kind, vm: HOST }, around, vm);
+      ask({ kind: 'debugger', vm: guest.handle }, around, vm, true);
+      if (other?.alive) ask({ kind: 'other-vm', vm: other.memory.guest.handle }, through, vm);
     }
   });
   return found;
 }
 
-function judge(asked: Asked, rules: Rules, found: Finding[]): void {
-  const { world, actor, operation, route, policy } = asked;
+function judge(asked: Asked, operation: Operation, rules: Rules, found: Finding[]): void {
+  const { world, actor, route, policy } = asked;
   const { frames } = world.ledger;
   const verdict = decide(frames, actor, operation, route, policy, rules);
   const complain = (invariant: string, why: string): void => {
@@ -117,8 +108,8 @@ function judge(asked: Asked, rules: Rules, found: Finding[]): void {
       found: `${actor.kind} ${answer} ${operation} ${route.space} page ${route.page} (rule ${verdict.rule}): ${why}`,
     });
   };
-  if (verdict.allowed) checkYes(asked, verdict, complain);
-  else checkNo(asked, verdict, complain);
+  if (verdict.allowed) checkYes(asked, operation, verdict, complain);
+  else checkNo(asked, operation, verdict, complain);
   if (verdict.allowed && (operation === 'write' || operation === 'dma') && route.writable) {
     route.writable = false;
     if (
@@ -139,8 +130,8 @@ function privateTo({ world, route }: Asked, frame: number): number {
   return frames.state[frame] === NOPAGE ? frames.owner[frame] : HOST;
 }
 
-function checkYes(asked: Asked, verdict: Verdict, complain: Complain): void {
-  const { world, actor, operation, route, policy, vm } = asked;
+function checkYes(asked: Asked, operation: Operation, verdict: Verdict, complain: Complain): void {
+  const { world, actor, route, policy, vm } = asked;
   const { frames } = world.ledger;
   if (ONLY[operation] !== undefined && !ONLY[operation].includes(actor.kind))
     complain('contained', 'no such actor can');
@@ -166,8 +157,8 @@ function checkYes(asked: Asked, verdict: Verdict, complain: Complain): void {
     complain('sealed', "the guest's sharing is the reason, and is not named");
 }
 
-function checkNo(asked: Asked, verdict: Verdict, complain: Complain): void {
-  const { actor, operation, route, policy, vm } = asked;
+function checkNo(asked: Asked, operation: Operation, verdict: Verdict, complain: Complain): void {
+  const { actor, route, policy, vm } = asked;
   if (route.hole !== undefined || (operation !== 'read' && operation !== 'debug')) return;
   const able = ONLY[operation] === undefined || ONLY[operation].includes(actor.kind);
   if (!able) return;

@@ -42,6 +42,8 @@ export interface CheckResult {
   readonly violations: readonly Trace[];
   readonly deaths: readonly Death[];
   readonly survivors: readonly Mutant[];
+  /** The exploration of all scenes, without the tables and the mutants. */
+  readonly closureSeconds: number;
   readonly seconds: number;
 }
 
@@ -65,6 +67,7 @@ export async function check(options: CheckOptions = {}): Promise<CheckResult> {
     for (const [rule, trace] of idleWithout) rules.set(rule, trace);
     stages.push({ stage, occasions });
   }
+  const closureSeconds = (performance.now() - started) / 1000;
   const contract = checkContract(TABLE_STRIDE);
   const drops = checkDrops();
   if (contract.wrong !== undefined) {
@@ -96,6 +99,7 @@ export async function check(options: CheckOptions = {}): Promise<CheckResult> {
     violations,
     deaths,
     survivors,
+    closureSeconds,
     seconds: (performance.now() - started) / 1000,
   };
 }

@@ -42,6 +42,9 @@ export function formatCheck(result: CheckResult): string {
       `${scene.name.padEnd(10)} ${String(counts.states).padStart(6)} states ${String(counts.transitions).padStart(8)} transitions  ${end}  ${seconds.toFixed(1)} s  ${scene.says}`,
     );
   }
+  out.push(
+    `${scenes.every(({ closed }) => closed) ? 'closure' : 'exploration'}: ${result.closureSeconds.toFixed(1)} seconds`,
+  );
   out.push(`invariants: ${INVARIANTS.map(({ id }) => id).join(' ')}`);
   out.push(`preconditions against their sources: ${result.situations} situations`);
   for (const violation of violations) out.push('', 'VIOLATION', formatTrace(violation));
@@ -52,7 +55,7 @@ export function formatCheck(result: CheckResult): string {
     );
   }
   for (const { name, without } of survivors) out.push(`SURVIVED ${name}: ${without}`);
-  out.push(`${result.seconds.toFixed(1)} seconds`);
+  out.push(`${result.seconds.toFixed(1)} seconds in all`);
   const killed = violations.length > 0 ? 0 : deaths.length;
   out.push(
     `check: ${states} states, ${transitions} transitions, ${invariants} invariants, ${violations.length} violations, mutants ${killed} of ${deaths.length + survivors.length} killed`,

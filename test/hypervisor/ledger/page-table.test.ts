@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PageTable } from '../../../src/hypervisor/ledger/index.ts';
 
@@ -35,5 +36,25 @@ describe('PageTable', () => {
     const table = new PageTable();
     table.set(12345, 0);
     table.forEach(0, 2 ** 40, () => expect.unreachable());
+  });
+
+  it('is the same table in whatever order it is filled', () => {
+    const spread = fc.oneof(fc.nat(2 ** 16), fc.nat(2 ** 28), fc.integer({ min: 2 ** 39, max: 2 ** 40 - 1 }));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(spread, fc.nat(3))), (entries) => {
+        const table = new PageTable();
+        const model = new Map<number, number>();
+        for (const [page, entry] of entries) {
+          table.set(page, entry);
+          if (entry === 0) model.delete(page);
+          else model.set(page, entry);
+          expect(table.get(page)).toBe(entry);
+        }
+        const found: [number, number][] = [];
+        table.each((page, entry) => found.push([page, entry]));
+        expect(found).toEqual([...model].sort(([a], [b]) => a - b));
+      }),
+      { numRuns: 500 },
+    );
   });
 });

@@ -111,6 +111,7 @@ describe('a violation', () => {
       violations: [violation!],
       deaths: [],
       survivors: [],
+      closureSeconds: 0,
       seconds: 0,
     };
     expect(isSound(result)).toBe(false);
