@@ -69,16 +69,17 @@ export class MmioGuard {
 
   /** Whether an access to the page may be emulated. */
   permits(gfn: number): boolean {
-    if (!this.enforced || this.pages.has(gfn)) return true;
+    return !this.enforced || this.pages.has(gfn) || this.isExempt(gfn);
+  }
+
+  isExempt(gfn: number): boolean {
     return this.own.some(({ first, end }) => gfn >= first && gfn < end);
   }
 
-  /** The same for an access that a vCPU makes now: a no is counted. */
-  admits(gfn: number): boolean {
-    if (this.permits(gfn)) return true;
+  /** A vCPU's access to the page got an abort. */
+  countDenial(gfn: number): void {
     this.denials++;
     this.lastDenied = gfn;
-    return false;
   }
 
   /** How many pages are guarded. */

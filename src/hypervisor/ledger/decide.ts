@@ -38,7 +38,17 @@ export interface Actor {
   readonly id?: number;
 }
 
-export type Operation = 'read' | 'write' | 'execute' | 'map' | 'dma' | 'tag' | 'migrate' | 'debug';
+/** 'emulate': to be shown a vCPU's access that found no memory, and answer it as a device. */
+export type Operation =
+  | 'read'
+  | 'write'
+  | 'execute'
+  | 'map'
+  | 'dma'
+  | 'tag'
+  | 'migrate'
+  | 'debug'
+  | 'emulate';
 
 export interface Query {
   readonly actor: Actor;
@@ -82,7 +92,7 @@ const HOST_SIDE: ReadonlySet<ActorKind> = new Set([
 /** What each actor can do at all; a page has nothing to do with it. */
 const ABILITIES: Readonly<Record<ActorKind, ReadonlySet<Operation>>> = {
   vcpu: new Set(['read', 'write', 'execute', 'tag']),
-  vmm: new Set(['read', 'write', 'map', 'tag']),
+  vmm: new Set(['read', 'write', 'map', 'tag', 'emulate']),
   'host-kernel': new Set(['read', 'write', 'map']),
   hypervisor: new Set(['read', 'write']),
   device: new Set(['read', 'write', 'dma']),
@@ -93,6 +103,7 @@ const ABILITIES: Readonly<Record<ActorKind, ReadonlySet<Operation>>> = {
 };
 
 export const ACTORS = Object.keys(ABILITIES) as readonly ActorKind[];
+/** What can be done with a page; emulating is about where there is none. */
 export const OPERATIONS: readonly Operation[] = [
   'read',
   'write',
@@ -119,6 +130,19 @@ export const RULES: readonly Rule[] = [
     says: 'an actor of this kind has no such operation',
     source: 'docs/TRUST.md',
     judge: ({ actor, operation }) => (ABILITIES[actor.kind].has(operation) ? undefined : false),
+  },
+  {
+    id: 'guarded',
+    says: 'a guarded VM has nothing emulated outside its guarded regions: the guest takes an external abort',
+    source: 'docs/TRUST.md; FACTS D, MMIO guard',
+    judge: ({ operation, route }) =>
+      operation === 'emulate' && route.guard?.permits(route.gfn) === false ? false : undefined,
+  },
+  {
+    id: 'emulated',
+    says: 'what is no memory for an access is a device of the VMM',
+    source: 'Linux 7.2 arch/arm64/kvm/mmio.c',
+    judge: ({ operation }) => (operation === 'emulate' ? true : undefined),
   },
   {
     id: 'unmapped',

@@ -42,7 +42,7 @@ export { Ledger } from './ledger.ts';
 export { PageTable } from './page-table.ts';
 export type { Pinner } from './pinner.ts';
 export type { MemoryPort, Refusal } from './port.ts';
-export { type Hole, Route, stations } from './route.ts';
+export { type EmulationGuard, type Hole, Route, stations } from './route.ts';
 export * from './states.ts';
 export type { Need, Site, Transition } from './transition.ts';
 export * from './transitions/index.ts';

@@ -16,6 +16,11 @@ export type Hole =
   | 'out-of-range'
   | 'attribute-mismatch';
 
+/** Where a guest lets its VMM emulate devices (MMIO guard). */
+export interface EmulationGuard {
+  permits(gfn: number): boolean;
+}
+
 export class Route {
   /** How the address is meant, and its page number in that space. */
   readonly space: 'gpa' | 'hva' | 'iova';
@@ -33,6 +38,8 @@ export class Route {
   /** The guest through whose stage 2 the walk went, and the GFN that it passed. */
   guest: Guest | undefined;
   gfn = NONE;
+  /** The guard of the guest whose access found no memory here, or undefined. */
+  guard: EmulationGuard | undefined;
   /** A frame that the walk names outright (an IOMMU map pins it), or NONE. */
   frame = NONE;
 

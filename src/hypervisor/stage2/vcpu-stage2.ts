@@ -74,7 +74,10 @@ export class VcpuStage2 implements Stage2 {
     const miss = vm.mapper.fault(gfn, access, this.actor);
     if (miss === undefined) return STAGE2_MEMORY;
     if (miss.kind === 'exit') return this.exit(miss.exit);
-    return inWalk || access === ACCESS_EXECUTE || !vm.mmioGuard.admits(gfn) ? STAGE2_ABORT : STAGE2_MMIO;
+    if (inWalk || access === ACCESS_EXECUTE) return STAGE2_ABORT;
+    if (vm.emulation(gfn).allowed) return STAGE2_MMIO;
+    vm.mmioGuard.countDenial(gfn);
+    return STAGE2_ABORT;
   }
 
   private exit(exit: FaultExit): Stage2Outcome {

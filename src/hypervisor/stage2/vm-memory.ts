@@ -19,16 +19,14 @@ import { MmioGuard } from '../guard/index.ts';
 import {
   type Actor,
   type Auditor,
-  ENTRY_PRESENT,
-  ENTRY_WRITE,
-  entryFrame,
-  FRAME_TAGGED,
+  decide,
   type Guest,
+  HOST,
   type Ledger,
   type MemoryPort,
-  ownerName,
   type Report,
   type TlbInvalidator,
+  type Verdict,
 } from '../ledger/index.ts';
 import { type CopyTags, copyTags, type TaggedVm } from '../mte/index.ts';
 import {
@@ -44,6 +42,7 @@ import {
   UPSTREAM,
 } from '../slots/index.ts';
 import { AttributeTable, type MemoryAttributes } from './attributes.ts';
+import { auditGuard, auditStage2 } from './audit.ts';
 import { DirtyLog } from './dirty-log.ts';
 import { DirtyTracking } from './dirty-tracking.ts';
 import { GpaPort } from './gpa-port.ts';
@@ -52,6 +51,8 @@ import { ProtectedGuest, type ShareResult } from './protected-guest.ts';
 import { type SlotOwner, setRegion } from './slot-changes.ts';
 import { VcpuPort } from './vcpu-port.ts';
 import { VcpuStage2 } from './vcpu-stage2.ts';
+
+const VMM: Actor = { kind: 'vmm', vm: HOST };
 
 export interface VmMemoryOptions {
   /** A protected VM (KVM_CREATE_VM type bit 31): its pages are donated. */
@@ -297,20 +298,8 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   // -------------------------------------------------------------- the audit
 
   audit(report: Report): void {
-    const { guest, ledger, hasMte } = this;
-    guest.table.each((gfn, entry) => {
-      if ((entry & ENTRY_PRESENT) === 0) return;
-      const what = `${ownerName(guest.handle)} GFN ${gfn}, frame ${entryFrame(entry)}`;
-      if (hasMte && (ledger.frames.flags[entryFrame(entry)] & FRAME_TAGGED) === 0)
-        report('tagged', `${what} is untagged`);
-      if ((entry & ENTRY_WRITE) !== 0 && this.isUnloggedGfn(gfn))
-        report('logged', `${what} is writable and not logged`);
-      const slot = this.mapper.slots.find(gfn);
-      if (slot === undefined) {
-        if (!guest.isProtected) report('convertible', `${what} is mapped and in no slot`);
-      } else if (slot.isReadOnly && (entry & ENTRY_WRITE) !== 0)
-        report('convertible', `${what} is writable in a read-only slot`);
-    });
+    auditStage2(this, report);
+    auditGuard(this, report);
   }
 
   // -------------------------------------------------------------- MTE
@@ -355,6 +344,13 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   /** How many pages are the guest's alone, and how many it shares with the host. */
   countPages(): { private: number; shared: number } {
     return this.own.countPages();
+  }
+
+  /** Whether the VMM may emulate an access of a vCPU that found no memory at this page. */
+  emulation(gfn: number): Verdict {
+    const route = this.mapper.route(gfn, false);
+    route.guard = this.mmioGuard;
+    return decide(this.ledger.frames, VMM, 'emulate', route);
   }
 
   /** A guest-physical page at which no slot puts memory. */
