@@ -87,6 +87,8 @@ export const QMP_COMMANDS: QmpTable = {
       return {};
     },
   },
+  /** The counters so far, as --stats writes them at the end. */
+  'x-ringfence-stats': { run: (machine) => jsonOf(machine.stats()) },
   /** Who may do what with the page of a guest-physical address, by which rule. */
   'x-ringfence-explain': {
     arguments: { address: { type: 'number' } },

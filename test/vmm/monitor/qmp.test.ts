@@ -190,6 +190,13 @@ describe('QMP session (qmp-spec)', () => {
     expect(await ask({ execute: 'query-version' })).toMatchObject([{ return: { package: 'ringfence' } }]);
   });
 
+  it('tells the counters of a machine while it runs', async () => {
+    open();
+    await negotiate();
+    const [{ return: stats }] = await ask({ execute: 'x-ringfence-stats' });
+    expect(stats).toMatchObject({ instructions: expect.any(Number), exits: expect.any(Object) });
+  });
+
   it('explains the page of an address, and refuses what is no address', async () => {
     open();
     await negotiate();
