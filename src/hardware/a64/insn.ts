@@ -13,10 +13,12 @@ export type RegisterRef = string | number;
 export interface MemoryOptions {
   /** LDTR and friends. */
   readonly unprivileged?: boolean;
-  /** Must be naturally aligned whatever SCTLR.A says (exclusives, and ordered accesses across 16 bytes). */
-  readonly aligned?: boolean;
+  /** Must lie within 16 aligned bytes whatever SCTLR.A says: exclusive and atomic, or only ordered (FEAT_LSE2). */
+  readonly aligned?: boolean | 'ordered';
   /** No MTE tag check: PC-relative, and SP-relative by immediate, which may be known at run time only (i32 0 or 1). */
   readonly unchecked?: boolean | Value;
+  /** Bytes behind these that the instruction stores next: nothing is stored unless all of it can be. */
+  readonly following?: number;
   /** Reported as an atomic read-modify-write. */
   readonly atomic?: boolean;
   /** For the syndrome of single-register accesses without write-back: the register field, width and extension. */

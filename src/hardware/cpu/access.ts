@@ -11,14 +11,16 @@ import {
   LEAVE,
   MEM_ALIGNED,
   MEM_ATOMIC,
+  MEM_FOLLOWING_MASK,
+  MEM_FOLLOWING_SHIFT,
   MEM_NO_SYNDROME,
+  MEM_ORDERED,
   MEM_SIZE_MASK,
   MEM_TAG,
   MEM_TAG_BLOCK,
   MEM_TAG_ZERO,
   MEM_UNCHECKED,
   MEM_UNPRIVILEGED,
-  MEM_WITHIN_16,
 } from './services.ts';
 import { ACCESS_READ, ACCESS_WRITE, type Access } from './stage2.ts';
 import { FSC, ISS_WNR } from './syndrome.ts';
@@ -69,6 +71,10 @@ export class DataAccess {
     const size = 1 << (descriptor & MEM_SIZE_MASK);
     if (descriptor & MEM_TAG) return this.storeTags(size, descriptor);
     if (this.resolve(size, ACCESS_WRITE, descriptor) === LEAVE) return LEAVE;
+    if (descriptor >>> MEM_FOLLOWING_SHIFT) {
+      if (this.resolveFollowing(size, descriptor) === LEAVE) return LEAVE;
+      if (this.resolve(size, ACCESS_WRITE, descriptor) === LEAVE) return LEAVE;
+    }
     const from = state.base + STATE.slowData;
     if (this.device >= 0) return this.storeDevice(size, descriptor);
     this.copy(from, this.first, this.split);
@@ -133,13 +139,25 @@ export class DataAccess {
     return core.watched(address, size, access === ACCESS_WRITE, context === TLB_EL0 ? 0 : state.el);
   }
 
+  /** Checks the stores of the same instruction that come after this one, of its size or less. */
+  private resolveFollowing(size: number, descriptor: number): number {
+    const { state } = this.core;
+    const va = state.slowVa;
+    const end = size + ((descriptor >>> MEM_FOLLOWING_SHIFT) & MEM_FOLLOWING_MASK);
+    for (let at = size; at < end; at += size) {
+      state.slowVa = BigInt.asUintN(64, va + BigInt(at));
+      if (this.resolve(Math.min(size, end - at), ACCESS_WRITE, descriptor) === LEAVE) return LEAVE;
+    }
+    state.slowVa = va;
+    return DONE;
+  }
+
   /** SCTLR.A and nAA, and the rules of exclusives and of ordered accesses (FEAT_LSE2). */
   private mayBeMisaligned(low: number, size: number, descriptor: number): boolean {
     const { regime } = this.core.mmu;
     if (regime.alignmentChecked) return false;
     if ((descriptor & MEM_ALIGNED) === 0) return true;
-    if ((descriptor & MEM_WITHIN_16) === 0) return false;
-    return (low & 15) + size <= 16 || (regime.unalignedOrdered && (descriptor & MEM_ATOMIC) === 0);
+    return (low & 15) + size <= 16 || (regime.unalignedOrdered && (descriptor & MEM_ORDERED) !== 0);
   }
 
   /** One page's share of the access: leaves its host offset in `first`. */

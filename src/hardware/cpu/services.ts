@@ -12,7 +12,7 @@ export const LEAVE = 1;
 export const MEM_SIZE_MASK = 7;
 /** LDTR and friends: checked as if at EL0 unless UAO. */
 export const MEM_UNPRIVILEGED = 1 << 3;
-/** Must be aligned to its size whatever SCTLR.A says (exclusives; ordered accesses within 16 bytes by FEAT_LSE2 rules). */
+/** Exclusive, atomic or ordered: must lie within 16 aligned bytes whatever SCTLR.A says (FEAT_LSE2). */
 export const MEM_ALIGNED = 1 << 4;
 /** No tag check (SP plus immediate, or a tag instruction). */
 export const MEM_UNCHECKED = 1 << 5;
@@ -25,8 +25,8 @@ export const MEM_SRT_SHIFT = 8;
 export const MEM_SSE = 1 << 13;
 export const MEM_SF = 1 << 14;
 export const MEM_AR = 1 << 15;
-/** With MEM_ALIGNED: anything inside an aligned 16 bytes will do (ordered accesses and LSE atomics, FEAT_LSE2). */
-export const MEM_WITHIN_16 = 1 << 16;
+/** With MEM_ALIGNED: ordered and nothing else, so that SCTLR.nAA lifts the limit. */
+export const MEM_ORDERED = 1 << 16;
 
 /**
  * The access is to allocation tags (FEAT_MTE2): of 16, 32 or 64 bytes (size field 4 to 6) at a multiple of 16, for
@@ -37,6 +37,9 @@ export const MEM_TAG = 1 << 17;
 export const MEM_TAG_ZERO = 1 << 18;
 /** With MEM_TAG and size field 7: LDGM and STGM, 16 tags of 256 aligned bytes in the low 64 bits of slowData. */
 export const MEM_TAG_BLOCK = 1 << 19;
+/** Bits 25:20: bytes behind these that the instruction stores next. Nothing is stored unless all of it can be. */
+export const MEM_FOLLOWING_SHIFT = 20;
+export const MEM_FOLLOWING_MASK = 63;
 
 /** Kinds for Services.exception; `imm` is the instruction's immediate where it has one. */
 export const EXCEPTION = {

@@ -5,7 +5,9 @@ import {
   MEM_ALIGNED,
   MEM_AR,
   MEM_ATOMIC,
+  MEM_FOLLOWING_SHIFT,
   MEM_NO_SYNDROME,
+  MEM_ORDERED,
   MEM_SF,
   MEM_SRT_SHIFT,
   MEM_SSE,
@@ -22,8 +24,10 @@ export function memoryDescriptor(i: Insn, bytes: 1 | 2 | 4 | 8 | 16, options: Me
   let flags = Math.log2(bytes);
   if (options.unprivileged) flags |= MEM_UNPRIVILEGED;
   if (options.aligned) flags |= MEM_ALIGNED;
+  if (options.aligned === 'ordered') flags |= MEM_ORDERED;
   if (options.unchecked === true) flags |= MEM_UNCHECKED;
   if (options.atomic) flags |= MEM_ATOMIC;
+  if (options.following) flags |= options.following << MEM_FOLLOWING_SHIFT;
   if (!syndrome) return withExemption(i.i32(flags | MEM_NO_SYNDROME), options);
   if (syndrome.sf) flags |= MEM_SF;
   if (syndrome.signed) flags |= MEM_SSE;

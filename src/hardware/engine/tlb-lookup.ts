@@ -33,8 +33,8 @@ export function tlbEntry(tlb: Value, address: Value): Value {
 
 export interface LookupOptions {
   readonly unchecked?: boolean | Value;
-  /** The address must be a multiple of this (true: of the access's size). */
-  readonly aligned?: boolean | number;
+  /** The address must be a multiple of this, or else of the access's size. */
+  readonly aligned?: boolean | 'ordered' | number;
 }
 
 /** What one lookup needs to know: the entry and its info (i64), which of its tags, and the access. */
@@ -58,7 +58,7 @@ export function tlbMiss(c: Code, { entry, info, tag, address, bytes, aligned }: 
     .and(-4096)
     .shl(info);
   if (!aligned) return miss;
-  return miss.or(address.and((aligned === true ? bytes : aligned) - 1));
+  return miss.or(address.and((typeof aligned === 'number' ? aligned : bytes) - 1));
 }
 
 /** i64 that is zero where the access is not checked against allocation tags. */
@@ -117,7 +117,7 @@ export function branchByHit(
 /** Where the tag of the granule at a host offset is. */
 export const tagOffset = (host: Value, tagBias: Value): Value => host.shrU(4).add(tagBias);
 
-/** i32 that is zero where `bytes` (1 to 32, or 64 that are aligned) at a host offset all have this tag. */
+/** i32 that is zero where `bytes` (1 to 64) at a host offset all have this tag. */
 function tagsDiffering(c: Code, host: Value, bytes: number, logical: Value, tagBias: Value): Value {
   if (bytes <= 16) {
     const first = loadTags(c, 'i32.load8_u', host, tagBias).xor(logical);
@@ -125,8 +125,16 @@ function tagsDiffering(c: Code, host: Value, bytes: number, logical: Value, tagB
       ? first
       : first.or(loadTags(c, 'i32.load8_u', host.add(bytes - 1), tagBias).xor(logical));
   }
+  if (bytes > 32) {
+    const first = loadTags(c, 'i64.load', host, tagBias);
+    const unlike = first.xor(logical.zext().mul(0x0101_0101_0101_0101n));
+    const granules = host
+      .and(15)
+      .add(bytes + 15)
+      .shrU(4);
+    return unlike.shl(c.i32(8).sub(granules).shl(3).zext()).ne(0);
+  }
   const differ = loadTags(c, 'i32.load', host, tagBias).xor(logical.mul(0x01010101));
-  if (bytes === 64) return differ;
   // Two granules, or three where the first byte is not the first of its granule.
   const third = host.and(15).add(31).and(32);
   return differ.and(third.mul(0xff0000 / 32).or(0xffff));

@@ -375,7 +375,7 @@ const SIZES: [string, Bytes, string, 'w' | 'x'][] = [
 /** LDAR, STLR, LDLAR, STLLR, LDAPR: one thread runs all vCPUs, so order is program order. */
 const ordered: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) => {
   const syndrome = { rt: 'Rt', sf: kind === 'x', signed: false, acquire: true };
-  const memory: MemoryOptions = { aligned: true, syndrome };
+  const memory: MemoryOptions = { aligned: 'ordered', syndrome };
   const loadRow = (name: string, bits: string, options: RowOptions = {}): Row =>
     row(
       `${name.toUpperCase()}${suffix.toUpperCase()} (${kind})`,
@@ -410,7 +410,8 @@ const orderedUnscaled: Row[] = GENERAL.map((t) =>
     `${t.size} 011001 ${t.opc} 0 imm9:9 00 Rn:5 Rt:5`,
     `${t.load ? 'ldapur' : 'stlur'}${t.mnemonic.slice(4)} {Rt:${t.kind}}, [{Rn:xsp}{imm9:soffset}]`,
     'C6.2.147',
-    (i) => transfer(i, t, baseAddress(i).add(i.signed('imm9', 9)), false, { aligned: true, ...spExempt(i) }),
+    (i) =>
+      transfer(i, t, baseAddress(i).add(i.signed('imm9', 9)), false, { aligned: 'ordered', ...spExempt(i) }),
     { feature: 'LRCPC2' },
   ),
 );

@@ -1,7 +1,7 @@
 // What all handlers share: services, helpers, the way to the next instruction, and the soft-TLB lookup.
 
 import type { BuiltHelper, Helpers, HostHelper, MemoryOptions, ReachOptions } from '../../a64/index.ts';
-import { EXCEPTION, STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
+import { EXCEPTION, MEM_FOLLOWING_SHIFT, STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import { Code, type FunctionRef, type ModuleWriter, type Value } from '../../wasm/index.ts';
 import { CACHE_ENTRIES, CACHE_ENTRY_BYTES } from '../jit/code-cache.ts';
 import { tagDescriptor } from '../memory-descriptor.ts';
@@ -343,7 +343,7 @@ export class Runtime {
   ): void {
     this.access(
       i,
-      this.lookup(i, TLB.writeTag, address, bytes, options),
+      this.lookup(i, TLB.writeTag, address, bytes + (options.following ?? 0), options),
       (host) => i.c.store(STORES[bytes], host, 0, v, 'guest'),
       () => this.slowStore(i, address, bytes, v, descriptor),
     );
@@ -394,7 +394,7 @@ export class Runtime {
         c.store(STORES[bytes], host, bytes, b, 'guest');
       },
       () => {
-        this.store(i, address, bytes, a, descriptor, options);
+        this.slowStore(i, address, bytes, a, descriptor.or(bytes << MEM_FOLLOWING_SHIFT));
         this.store(i, address.add(bytes), bytes, b, descriptor, options);
       },
     );

@@ -254,7 +254,8 @@ export class JitInsn extends Insn {
     return this.c.load(LOADS[bytes], host, 0, 'guest');
   }
   store(address: Value, bytes: Bytes, v: Value, options: MemoryOptions = {}): void {
-    const host = this.hit(this.lookup(TLB.writeTag, address, bytes, options));
+    const all = bytes + (options.following ?? 0);
+    const host = this.hit(this.lookup(TLB.writeTag, address, all, options));
     this.c.store(STORES[bytes], host, 0, v, 'guest');
   }
   loadPair(address: Value, bytes: 4 | 8 | 16, options: MemoryOptions = {}): [Value, Value] {

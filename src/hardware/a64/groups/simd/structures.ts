@@ -89,6 +89,10 @@ function interleaved(at: number, count: number, size: number): number {
 /** The blocks of 16 and perhaps 8 bytes that `total` bytes are. */
 const blocks = (total: number): number => Math.ceil(total / 16);
 
+/** Options of store number `n`: the first one sees to it that all others can be done. */
+const first = (options: MemoryOptions, n: number, following: number): MemoryOptions =>
+  n === 0 && following > 0 ? { ...options, following } : options;
+
 function loadBlocks(i: Insn, address: Value, total: number, memory: MemoryOptions): Value[] {
   return Array.from({ length: blocks(total) }, (_, k) => {
     const at = address.add(16 * k);
@@ -115,7 +119,7 @@ function storeStructures(i: Insn, address: Value, count: number, size: number, o
   for (let k = 0; k < blocks(total); k++) {
     const v = gather(i.c, registers, (n) => interleaved((16 * k + n) % total, count, size));
     const at = address.add(16 * k);
-    if (total - 16 * k >= 16) i.store(at, 16, v, options);
+    if (total - 16 * k >= 16) i.store(at, 16, v, first(options, k, total - 16));
     else i.store(at, 8, i.c.lane('i64x2.extract_lane', 0, v), options);
   }
 }
@@ -134,8 +138,11 @@ function loadRegisters(i: Insn, address: Value, count: number, options: MemoryOp
 function storeRegisters(i: Insn, address: Value, count: number, options: MemoryOptions): void {
   for (let r = 0; r < count; r++) {
     const v = i.v(register(r));
-    if (i.f.Q) i.store(address.add(16 * r), 16, v, options);
-    else i.store(address.add(8 * r), 8, i.c.lane('i64x2.extract_lane', 0, v), options);
+    if (i.f.Q) i.store(address.add(16 * r), 16, v, first(options, r, 16 * (count - 1)));
+    else {
+      const low = i.c.lane('i64x2.extract_lane', 0, v);
+      i.store(address.add(8 * r), 8, low, first(options, r, 8 * (count - 1)));
+    }
   }
 }
 
@@ -192,7 +199,10 @@ const single = (load: boolean, count: Count, e: Element): Row[] => {
     const index = elementIndex(i, e);
     const at = (r: number): Value => address.add(width * r);
     if (!load) {
-      for (const r of numbers) i.store(at(r), width, i.element(register(r), e.bits, index).zext(), memory);
+      for (const r of numbers) {
+        const v = i.element(register(r), e.bits, index).zext();
+        i.store(at(r), width, v, first(memory, r, width * (count - 1)));
+      }
       return;
     }
     const data = numbers.map((r) => i.load(at(r), width, memory));
