@@ -76,7 +76,7 @@ async function machineOptions(
 /** Options that the command line reserves and this version cannot honour are refused, never ignored. */
 export function refuseWhatIsMissing(settings: RunSettings): void {
   const asked: readonly (readonly [boolean, string])[] = [
-    [settings.protect === 'realm' || settings.protect === 'deferred', `--protect ${settings.protect}`],
+    [settings.protect === 'deferred', `--protect ${settings.protect}`],
     [settings.incoming !== undefined, '--incoming'],
   ];
   for (const [present, option] of asked) {

@@ -51,6 +51,8 @@ export class BareVcpu {
       windowAt: () => undefined,
       needsSyndrome: () => false,
       hidesRegisters: false,
+      isRealm: false,
+      deviceAddress: (ipa) => ipa,
       stage2Exit: () => {
         const exit = this.attached.takeExit();
         if (!exit) throw new Error('stage 2 stopped a vCPU without an exit');

@@ -187,7 +187,7 @@ export class VmDebugger {
 
   /** The guest's registers are open to a debugger. */
   get isOpen(): boolean {
-    return !this.memory.guest.isProtected || this.memory.extensions.debugPrivate;
+    return !this.memory.isConfidential || this.memory.extensions.debugPrivate;
   }
 
   get hasMte(): boolean {

@@ -27,6 +27,8 @@ export type VcpuExit =
     }
   /** An SMCCC call that user space asked to see (a filter, a realm host call). */
   | { readonly reason: 'hypercall'; readonly function: number; readonly args: readonly bigint[] }
+  /** RSI_HOST_CALL of a realm: what it hands to the VMM. completeHostCall() before the next run. */
+  | { readonly reason: 'host-call'; readonly immediate: number; readonly values: readonly bigint[] }
   /** Waiting for an interrupt and none is pending; not an exit in KVM, but one thread runs all vCPUs here. */
   | { readonly reason: 'wfi' }
   /** The instruction budget is used up. */

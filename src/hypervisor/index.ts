@@ -10,8 +10,11 @@ export {
   AddressSpace,
   EVERYTHING,
   type Extensions,
+  GUEST_MEMFD_INIT_SHARED,
+  GUEST_MEMFD_MMAP,
   GuestMemfd,
   Host,
+  MEM_GUEST_MEMFD,
   type MemoryRegion,
   type MemoryRegion2,
   UPSTREAM,
@@ -24,4 +27,4 @@ export {
   VmMemory,
 } from './stage2/index.ts';
 export { Vcpu } from './vcpu.ts';
-export { Vm, type VmOptions } from './vm.ts';
+export { type RealmOptions, Vm, type VmOptions } from './vm.ts';

@@ -45,6 +45,10 @@ export interface VcpuParts {
   needsSyndrome(): boolean;
   /** Set for a protected guest: the VMM no longer writes its registers once it has run. */
   readonly hidesRegisters: boolean;
+  /** Set for a realm: HVC does not exist there. */
+  readonly isRealm: boolean;
+  /** The address of a device as the VMM knows it. */
+  deviceAddress(ipa: Gpa): Gpa;
   /** The exit that stage 2 prepared when it stopped this vCPU. */
   stage2Exit(): VcpuExit;
 }
@@ -64,6 +68,8 @@ export class Vcpu {
   /** WFIT, WFET: the wait also ends when CNTVCT reaches this. */
   private waitDeadline: bigint | undefined;
   private closed = false;
+  /** Takes the VMM's answer to a realm's host call. */
+  private hostCall: ((values: readonly bigint[]) => void) | undefined;
   /** Instructions run before the last reset of the CPU. */
   private past = 0;
 
@@ -147,6 +153,7 @@ export class Vcpu {
     if (this.closed) throw new Errno('EBADF', `vCPU ${this.index} of a destroyed VM`);
     const { cpu, parts } = this;
     parts.entering(this);
+    this.hostCall = undefined;
     const end = cpu.instructions + maxInstructions;
     for (;;) {
       if (!this.on || this.held) return WFI;
@@ -171,6 +178,12 @@ export class Vcpu {
   /** The value that a load from MMIO gets. */
   completeMmio(value: bigint): void {
     this.cpu.completeMmio(value);
+  }
+
+  /** The VMM's answer to a host call: what its registers hold now. Without an exit before it, nothing. */
+  completeHostCall(values: readonly bigint[]): void {
+    this.hostCall?.(values);
+    this.hostCall = undefined;
   }
 
   private waitOver(): boolean {
@@ -200,6 +213,11 @@ export class Vcpu {
         return this.mmio(exit);
       case 'hvc':
       case 'smc': {
+        if (exit.kind === 'hvc' && this.parts.isRealm) {
+          this.stepBack();
+          this.cpu.injectUndefined();
+          return undefined;
+        }
         const { cpu } = this;
         const regs = {
           get: (n: number) => cpu.state.x(n),
@@ -230,12 +248,12 @@ export class Vcpu {
     }
     // KVM_RUN fails where the instruction has no syndrome that fits an MMIO exit; only 16 bytes do not fit here.
     if (exit.size === 16) return { reason: 'error', errno: 'ENOSYS' };
-    const window = this.parts.windowAt(exit.ipa);
+    const address = this.parts.deviceAddress(exit.ipa);
+    const window = this.parts.windowAt(address);
     // A store needs no answer: it is done when the vCPU runs again, as in KVM.
     if (exit.write) this.cpu.completeMmio(0n);
-    if (!window)
-      return { reason: 'mmio', gpa: exit.ipa, size: exit.size, write: exit.write, data: exit.data };
-    const offset = exit.ipa - window.base;
+    if (!window) return { reason: 'mmio', gpa: address, size: exit.size, write: exit.write, data: exit.data };
+    const offset = address - window.base;
     if (exit.write) window.write(this.index, offset, exit.size, exit.data);
     else this.cpu.completeMmio(window.read(this.index, offset, exit.size));
     return undefined;
@@ -261,6 +279,10 @@ export class Vcpu {
       case 'exit':
         if (outcome.reason === 'wfi') return this.wait(false, undefined);
         if (outcome.reason === 'cpu-off') return WFI;
+        if (outcome.reason === 'host-call') {
+          this.hostCall = outcome.answer;
+          return { reason: 'host-call', immediate: outcome.immediate, values: outcome.values };
+        }
         return outcome;
     }
   }

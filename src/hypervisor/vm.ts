@@ -9,7 +9,8 @@ import {
   Interpreter,
   Jit,
 } from '../hardware/index.ts';
-import type { Disposable, HostOffset, Log } from '../lib/index.ts';
+import { type Disposable, Errno, type HostOffset, type Log } from '../lib/index.ts';
+import { Attester } from './attestation/index.ts';
 import {
   archFunctions,
   CallDispatcher,
@@ -21,6 +22,7 @@ import {
   pkvmFunctions,
   psciFunctions,
   type RandomSource,
+  rsiFunctions,
   type SharedMemory,
   type StartResult,
   trngFunctions,
@@ -32,8 +34,9 @@ import type { VcpuExit } from './exits.ts';
 import { affinityOf, GicV2, GicV3, type InterruptController } from './irq/index.ts';
 import type { MemoryPort } from './ledger/index.ts';
 import { donateMeasured, type MeasuredRange } from './measure/index.ts';
+import { RealmMonitor } from './realm/index.ts';
 import { type AddressSpace, EVERYTHING, type Extensions, type Host } from './slots/index.ts';
-import { type VcpuStage2, VmMemory } from './stage2/index.ts';
+import { type RealmMemory, type VcpuStage2, VmMemory } from './stage2/index.ts';
 import { Vcpu } from './vcpu.ts';
 
 /** Private interrupts of the generic timer and the PMU (as QEMU's virt board and KVM have them). */
@@ -42,8 +45,16 @@ const PPI_PHYSICAL_TIMER = 30;
 const PPI_PMU = 23;
 const FIRST_SPI = 32;
 const MAX_VCPUS = 8;
+// What this CPU has, less one, as a realm's measurement counts it (ID_AA64DFR0_EL1).
+const BREAKPOINTS = 5;
+const WATCHPOINTS = 3;
 
 export type EngineKind = 'auto' | 'interpreter' | 'jit';
+
+export interface RealmOptions {
+  /** Up to 64 bytes that its owner chooses; they are in its tokens. */
+  readonly personalization?: Uint8Array;
+}
 
 export interface VmOptions {
   readonly vcpus: number;
@@ -52,6 +63,8 @@ export interface VmOptions {
   /** Default: everything the table implements. */
   readonly features?: Partial<CpuFeatures>;
   readonly protected?: boolean;
+  /** Makes it a realm. */
+  readonly realm?: RealmOptions;
   readonly extensions?: Extensions;
   /** How guest instructions run; all engines give the same results. 'auto' (default) compiles what is hot. */
   readonly engine?: EngineKind;
@@ -80,6 +93,8 @@ export class Vm implements Disposable {
   private readonly random: RandomSource | undefined;
   readonly engine: Interpreter | Jit;
   private readonly given: MeasuredRange[] = [];
+  /** Of a realm. */
+  readonly realm: RealmMonitor | undefined;
   /** For a debugger outside the guest. */
   readonly debugger: VmDebugger;
 
@@ -91,6 +106,7 @@ export class Vm implements Disposable {
     const features = { ...DEFAULT_FEATURES, ...options.features, gicv3: options.gic === 3 };
     this.memory = new VmMemory(host, space, {
       protected: options.protected ?? false,
+      realm: options.realm !== undefined,
       extensions: options.extensions ?? EVERYTHING,
     });
     if (features.mte) this.memory.enableMte();
@@ -110,15 +126,23 @@ export class Vm implements Disposable {
       options.gic === 3
         ? new GicV3({ ...gicOptions, memory: this.memory.hypervisorPort() })
         : new GicV2(gicOptions);
-    const calls = new CallDispatcher([
-      archFunctions,
-      psciFunctions(this.power()),
-      trngFunctions(options.random ?? (() => false)),
-      this.vendorFunctions(options.wallClock),
-      ...(this.memory.guest.isProtected ? [pkvmFunctions(this.sharedMemory())] : []),
-      ...(this.memory.extensions.mmioGuard ? [mmioGuardFunctions(this.guardCalls())] : []),
-    ]);
-    for (const { base, size } of this.gic.windows) this.memory.mmioGuard.exempt(base, size);
+    this.realm = options.realm && this.createRealm(options.realm, features);
+    const calls = new CallDispatcher(
+      this.realm
+        ? [archFunctions, psciFunctions(this.power(), 1), rsiFunctions(this.realm)]
+        : [
+            archFunctions,
+            psciFunctions(this.power()),
+            trngFunctions(options.random ?? (() => false)),
+            this.vendorFunctions(options.wallClock),
+            ...(this.memory.guest.isProtected ? [pkvmFunctions(this.sharedMemory())] : []),
+            ...(this.memory.extensions.mmioGuard ? [mmioGuardFunctions(this.guardCalls())] : []),
+          ],
+    );
+    for (const { base, size } of this.gic.windows) {
+      this.memory.mmioGuard.exempt(base, size);
+      this.memory.realm?.addDevice(base, size);
+    }
     for (let index = 0; index < options.vcpus; index++) {
       vcpus.push(this.createVcpu(host, index, features, options.clock, calls));
     }
@@ -178,14 +202,27 @@ export class Vm implements Disposable {
       clock,
       calls,
       entering: (vcpu) => {
+        if (this.realm && !this.memory.realm!.isActive) this.activate(this.realm);
         if (this.lastEntered !== vcpu) vcpu.cpu.state.exclusive = 0;
         this.lastEntered = vcpu;
       },
       windowAt: (ipa) => gic.windows.find((window) => ipa >= window.base && ipa < window.base + window.size),
-      needsSyndrome: () => memory.guest.isProtected || memory.mmioGuard.isEnforced,
-      hidesRegisters: memory.guest.isProtected,
+      needsSyndrome: () => memory.isConfidential || memory.mmioGuard.isEnforced,
+      hidesRegisters: memory.isConfidential,
+      isRealm: memory.isRealm,
+      deviceAddress: (ipa) => memory.deviceAddress(ipa),
       stage2Exit: () => stage2Exit(stage2),
     });
+  }
+
+  private createRealm(options: RealmOptions, features: CpuFeatures): RealmMonitor {
+    const parameters = {
+      ipaBits: this.memory.ipaBits,
+      breakpoints: BREAKPOINTS,
+      watchpoints: WATCHPOINTS,
+      pmu: features.pmu,
+    };
+    return new RealmMonitor(parameters, this.memory.realm!, new Attester(), options.personalization);
   }
 
   /** The vCPU that ran last: another's exclusive monitor does not survive its turn. */
@@ -254,6 +291,34 @@ export class Vm implements Disposable {
   /** Gives what has been loaded there to a protected guest, and measures it. EINVAL for an ordinary VM; EFAULT. */
   donate(address: number, bytes: number): void {
     this.given.push(donateMeasured(this.memory, address, bytes));
+  }
+
+  /** A realm that has not run: a range is RAM of its own. Throws as RealmMemory.initRipas(); EINVAL for no realm. */
+  initRipas(address: number, bytes: number): void {
+    const { realm, memory } = this.needRealm();
+    memory.initRipas(address, bytes);
+    realm.measurements.initRipas(address, address + bytes);
+  }
+
+  /** A realm that has not run gets pages with what has been loaded there. Throws as RealmMemory.populate(). */
+  populate(address: number, bytes: number): void {
+    const { realm, memory } = this.needRealm();
+    memory.populate(address, bytes, (ipa, page) => realm.measurements.data(ipa, page));
+  }
+
+  private needRealm(): { realm: RealmMonitor; memory: RealmMemory } {
+    const { realm, memory } = this;
+    if (!realm || !memory.realm) throw new Errno('EINVAL', 'the VM is no realm');
+    return { realm, memory: memory.realm };
+  }
+
+  /** The realm runs for the first time: what it starts from is what has been measured. */
+  private activate(realm: RealmMonitor): void {
+    for (const { poweredOn, cpu } of this.vcpus) {
+      const gprs = Array.from({ length: 8 }, (_, n) => (poweredOn ? cpu.state.x(n) : 0n));
+      realm.measurements.vcpu(poweredOn, poweredOn ? cpu.state.pc : 0n, gprs);
+    }
+    this.memory.realm!.activate();
   }
 
   /** What a protected guest was given before it ran, in that order. */

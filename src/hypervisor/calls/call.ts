@@ -38,6 +38,14 @@ export type CallOutcome =
   | { readonly kind: 'exit'; readonly reason: 'cpu-off' }
   /** Suspended until an interrupt is pending, as by WFI. */
   | { readonly kind: 'exit'; readonly reason: 'wfi' }
+  /** A realm's call of its VMM, which may answer before the vCPU runs again. */
+  | {
+      readonly kind: 'exit';
+      readonly reason: 'host-call';
+      readonly immediate: number;
+      readonly values: readonly bigint[];
+      answer(values: readonly bigint[]): void;
+    }
   /** User space answers: it fills the registers before the vCPU runs again. */
   | {
       readonly kind: 'exit';

@@ -15,4 +15,5 @@ export { KVM_PTP, kvmVendorFunctions, type TimeSource } from './kvm-vendor.ts';
 export { type GuardCalls, mmioGuardFunctions } from './mmio-guard.ts';
 export { pkvmFunctions, type SharedMemory, type SharingResult } from './pkvm.ts';
 export { psciFunctions, type StartResult, type VcpuPower } from './psci.ts';
+export { type RealmServices, RSI_BASE, rsiFunctions, type StateChange } from './rsi.ts';
 export { type RandomSource, trngFunctions } from './trng.ts';

@@ -14,7 +14,11 @@ export type Hole =
   | 'closed-file'
   | 'no-iommu-map'
   | 'out-of-range'
-  | 'attribute-mismatch';
+  | 'attribute-mismatch'
+  /** A realm's own software: the page is not its memory, was taken from it, or is and so has no shared alias. */
+  | 'ripas-empty'
+  | 'ripas-destroyed'
+  | 'not-shared';
 
 /** Where a guest lets its VMM emulate devices (MMIO guard). */
 export interface EmulationGuard {

@@ -36,6 +36,10 @@ export interface MemfdClient {
   markDirty(gfn: number): void;
   isUnloggedGfn(gfn: number): boolean;
   readonly extensions: Extensions;
+  /** A realm: the guest decides which pages are private, and nobody else. */
+  readonly isRealm: boolean;
+  /** A private page at a GFN has been discarded. */
+  lost(gfn: number): void;
 }
 
 const MAX_BYTES = 2n ** 63n;
@@ -62,6 +66,8 @@ export class GuestMemfd implements Holder {
     if (bytes === 0n || bytes >= MAX_BYTES || bytes % BigInt(PAGE_SIZE)) {
       throw new Errno('EINVAL', 'the size of a guest_memfd is a positive number of whole pages');
     }
+    if (client.isRealm && flags !== (GUEST_MEMFD_MMAP | GUEST_MEMFD_INIT_SHARED))
+      throw new Errno('EINVAL', "a realm's file is mappable, and shared until the realm has it");
     this.ledger = ledger;
     this.client = client;
     this.pages = Number(bytes / BigInt(PAGE_SIZE));
@@ -213,8 +219,10 @@ export class GuestMemfd implements Holder {
     this.frames.set(page, 0);
     // A page that a protected guest was given is pinned, and returns when the guest is torn down.
     const { guest } = this.client;
-    if (frames.owner[frame] === guest.handle && (frames.flags[frame] & FRAME_DONATED) === 0)
+    if (frames.owner[frame] === guest.handle && (frames.flags[frame] & FRAME_DONATED) === 0) {
       ledger.run(unseal, { frames, frame, guest });
+      this.client.lost(this.gfnOf(page));
+    }
     ledger.putDown(frame);
   }
 
@@ -228,6 +236,7 @@ export class GuestMemfd implements Holder {
     if (this.isGone) throw new Errno('EBADF', 'the guest_memfd is closed');
     if (!this.client.extensions.conversion)
       throw new Errno('EOPNOTSUPP', 'the VM has no conversion in place');
+    if (this.client.isRealm) throw new Errno('EPERM', 'a realm alone says which of its pages are private');
     const page = BigInt(PAGE_SIZE);
     const at = u64(offset, 'offset');
     const bytes = u64(length, 'length');
@@ -237,6 +246,19 @@ export class GuestMemfd implements Holder {
     const first = Number(at / page);
     const end = Number((at + bytes) / page);
     this.convertPages(first, end, to === 'shared', byGuest);
+  }
+
+  /** On behalf of a realm: its pages change hands with nothing in them. Throws EBADF, EPERM, EBUSY. */
+  handOver(first: number, end: number, to: 'private' | 'shared'): void {
+    if (this.isGone) throw new Errno('EBADF', 'the guest_memfd is closed');
+    this.convertPages(first, end, to === 'shared', false);
+    if (to === 'private') this.punch(first, end);
+  }
+
+  /** For a realm that has not run: its host gives it pages with what is in them. Throws as handOver(). */
+  claim(first: number, end: number): void {
+    if (this.isGone) throw new Errno('EBADF', 'the guest_memfd is closed');
+    this.convertPages(first, end, false, false);
   }
 
   private convertPages(first: number, end: number, toShared: boolean, byGuest: boolean): void {

@@ -35,7 +35,7 @@ export class GpaPort extends View {
   }
 
   protected mustAskForWrites(page: number): boolean {
-    return this.logs && this.vm.isUnloggedGfn(page);
+    return this.logs && this.vm.isUnloggedGfn(this.vm.mapper.canonical(page));
   }
 
   protected resolve(page: number, write: boolean): number {
@@ -52,7 +52,7 @@ export class GpaPort extends View {
       this.refusal = { rule: verdict.rule, reason: verdict.reason, address: page * PAGE_SIZE };
       return NONE;
     }
-    if (write && this.logs) vm.markDirty(page);
+    if (write && this.logs) vm.markDirty(vm.mapper.canonical(page));
     return present(ledger, route, write);
   }
 }

@@ -6,6 +6,7 @@ export { type ConversionPolicy, DomainPort, IommuDomain } from './iommu-domain.t
 export { type Custody, exportPage, importPage, type MigratedPage } from './migration.ts';
 export { type FaultExit, MEMORY_FAULT_PRIVATE } from './outcome.ts';
 export type { ShareResult } from './protected-guest.ts';
+export { RealmMemory, type RipasChange } from './realm-memory.ts';
 export { type VcpuAccess, VcpuPort } from './vcpu-port.ts';
 export { VcpuStage2 } from './vcpu-stage2.ts';
 export { VmMemory, type VmMemoryOptions } from './vm-memory.ts';

@@ -33,6 +33,7 @@ import {
   unmapPrivate,
 } from '../ledger/index.ts';
 import { ensureTagged } from '../mte/index.ts';
+import type { RealmSpace } from '../realm/index.ts';
 import { type AddressSpace, mteAllowed, type Slot, SlotTable } from '../slots/index.ts';
 import type { DirtyLog } from './dirty-log.ts';
 import { type FaultExit, MEMORY_FAULT_PRIVATE, memoryFault } from './outcome.ts';
@@ -52,6 +53,8 @@ export class Mapper {
   hasMte = false;
   /** Where a page of a guest_memfd must be as its attribute says; set while the VM uses memory attributes. */
   isPrivateGfn: ((gfn: number) => boolean) | undefined;
+  /** Of a realm: the halves of its address space. */
+  realm: RealmSpace | undefined;
   private readonly ledger: Ledger;
   private readonly space: AddressSpace;
   private readonly log: DirtyLog;
@@ -65,12 +68,28 @@ export class Mapper {
 
   // -------------------------------------------------------------- the walk
 
-  /** From a GFN to its page. `throughStage2`: as a vCPU goes, so that what stage 2 maps counts. */
-  route(gfn: number, throughStage2: boolean): Route {
-    const route = new Route('gpa', gfn);
+  /**
+   * From a GFN to its page. `throughStage2`: as a vCPU goes, so that what stage 2 maps counts. In a realm's address space
+   * a vCPU reaches each page in one half; to all others both are the same.
+   */
+  route(page: number, throughStage2: boolean): Route {
+    const route = new Route('gpa', page);
+    const gfn = this.canonical(page);
     route.gfn = gfn;
-    if (throughStage2) route.guest = this.guest;
+    if (throughStage2) {
+      route.guest = this.guest;
+      const hole = this.realm?.holeAt(page);
+      if (hole !== undefined) {
+        route.hole = hole;
+        return route;
+      }
+    }
     return this.walk(route, gfn);
+  }
+
+  /** Without the bit that says which half of a realm's address space. */
+  canonical(page: number): number {
+    return this.realm === undefined ? page : this.realm.canonical(page);
   }
 
   /** Goes on from a GFN, on behalf of a walk that may have begun elsewhere. */
@@ -99,7 +118,8 @@ export class Mapper {
    * Makes a GFN ready for one access of a vCPU: afterwards its entry permits it. Returns why not. An access to a
    * page that is there already and permits it is not a fault; the caller has looked.
    */
-  fault(gfn: number, access: Access, vcpu: Actor): Miss | undefined {
+  fault(page: number, access: Access, vcpu: Actor): Miss | undefined {
+    const gfn = this.canonical(page);
     const slot = this.slots.find(gfn);
     const write = access === ACCESS_WRITE;
     const entry = this.guest.table.get(gfn);
@@ -109,7 +129,7 @@ export class Mapper {
       this.allowWrites(slot, gfn, entry, vcpu);
       return undefined;
     }
-    const route = this.route(gfn, true);
+    const route = this.route(page, true);
     const operation = write ? 'write' : access === ACCESS_EXECUTE ? 'execute' : 'read';
     if (!decide(this.ledger.frames, vcpu, operation, route).allowed) return this.refused(slot, gfn, route);
     try {

@@ -22,12 +22,15 @@ export interface SlotOwner extends MemfdClient {
   readonly ledger: Ledger;
   readonly space: AddressSpace;
   readonly guest: Guest;
-  readonly ipaBits: number;
+  /** Bits of addresses at which slots may stand. */
+  readonly gpaBits: number;
   readonly extensions: Extensions;
   readonly mapper: Mapper;
   readonly dirty: DirtyTracking;
   /** A vCPU has run: from here on a protected VM's slots stay where they are. */
   readonly hasRun: boolean;
+  /** A protected VM or a realm. */
+  readonly isConfidential: boolean;
 }
 
 /** Throws EINVAL, EEXIST, EBADF, EPERM, EFAULT. */
@@ -102,19 +105,21 @@ function deleteSlot(vm: SlotOwner, slot: Slot): void {
 }
 
 function needFreedom(vm: SlotOwner, what: string): void {
-  if (vm.guest.isProtected && vm.hasRun) throw new Errno('EPERM', `no ${what} of a protected VM's slot`);
+  if (vm.isConfidential && vm.hasRun) throw new Errno('EPERM', `no ${what} of a protected VM's slot`);
 }
 
 /** The architecture's checks (Linux arch/arm64/kvm/mmu.c, kvm_arch_prepare_memory_region). */
 function prepare(vm: SlotOwner, slot: Slot, region: CheckedRegion): void {
   const { extensions, mapper } = vm;
   const unloggable = (region.flags & MEM_LOG_DIRTY_PAGES) !== 0 && !extensions.protectedDirtyLog;
-  if (vm.guest.isProtected && (unloggable || region.flags & MEM_READONLY)) {
+  if (vm.isConfidential && (unloggable || region.flags & MEM_READONLY)) {
     throw new Errno('EPERM', "a protected VM's slot is neither logged nor read-only");
   }
-  if (region.gfn + region.pages > 2 ** (vm.ipaBits - 12)) {
-    throw new Errno('EFAULT', `the range is beyond ${vm.ipaBits} bits of guest-physical addresses`);
+  if (region.gfn + region.pages > 2 ** (vm.gpaBits - 12)) {
+    throw new Errno('EFAULT', `the range is beyond ${vm.gpaBits} bits of guest-physical addresses`);
   }
+  if (vm.isRealm && slot.memfd === undefined)
+    throw new Errno('EINVAL', "a realm's memory is in guest_memfds");
   if (slot.memfd !== undefined) {
     if (!slot.memfd.mayMap && !extensions.conversion) {
       throw new Errno('EINVAL', 'the guest_memfd has no MMAP flag');

@@ -14,7 +14,7 @@ import {
 } from '../../hardware/index.ts';
 import { type Gpa, gpa, hostOffset, PAGE_SIZE } from '../../lib/index.ts';
 import type { FaultExit } from './outcome.ts';
-import { VcpuStage2 } from './vcpu-stage2.ts';
+import type { VcpuStage2 } from './vcpu-stage2.ts';
 import type { VmMemory } from './vm-memory.ts';
 
 export type VcpuAccess =
@@ -37,7 +37,7 @@ export class VcpuPort {
 
   constructor(vm: VmMemory, vcpu: number) {
     this.vm = vm;
-    this.stage2 = new VcpuStage2(vm, vcpu);
+    this.stage2 = vm.createVcpuStage2(vcpu);
   }
 
   /** Loads 8 bytes from an address that is a multiple of 8. */

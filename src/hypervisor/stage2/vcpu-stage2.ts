@@ -30,9 +30,9 @@ import type { VmMemory } from './vm-memory.ts';
 const HOST_IPA_BITS = 52;
 
 export class VcpuStage2 implements Stage2 {
-  private readonly vm: VmMemory;
-  private readonly actor: Actor;
-  private readonly table: PageTable;
+  protected readonly vm: VmMemory;
+  protected readonly actor: Actor;
+  protected readonly table: PageTable;
   private readonly framesBase: number;
   private pending: FaultExit | undefined;
 
@@ -57,20 +57,21 @@ export class VcpuStage2 implements Stage2 {
       if (outcome !== STAGE2_MEMORY) return outcome;
       entry = this.table.get(gfn);
     }
+    this.answer(entry, out);
+    return STAGE2_MEMORY;
+  }
+
+  protected answer(entry: number, out: Stage2Page): void {
     out.frame = hostOffset(this.framesBase + entryFrame(entry) * PAGE_SIZE);
     out.writable = (entry & ENTRY_WRITE) !== 0;
     out.executable = (entry & ENTRY_EXECUTE) !== 0;
     out.tagged = this.vm.hasMte;
-    return STAGE2_MEMORY;
   }
 
   private fault(ipa: Gpa, gfn: number, access: Access, inWalk: boolean): Stage2Outcome {
     const { vm } = this;
-    if (ipa >= 2 ** vm.ipaBits) return ipa >= 2 ** HOST_IPA_BITS ? STAGE2_SIZE_FAULT : STAGE2_ABORT;
-    vm.markCreated();
-    if (vm.dirtyLog.usesRings && vm.dirtyLog.ring(this.actor.id!).isSoftFull) {
-      return this.exit({ reason: 'dirty-ring-full' });
-    }
+    const early = this.before(ipa);
+    if (early !== undefined) return early;
     const miss = vm.mapper.fault(gfn, access, this.actor);
     if (miss === undefined) return STAGE2_MEMORY;
     if (miss.kind === 'exit') return this.exit(miss.exit);
@@ -80,7 +81,18 @@ export class VcpuStage2 implements Stage2 {
     return STAGE2_ABORT;
   }
 
-  private exit(exit: FaultExit): Stage2Outcome {
+  /** What comes before any look at slots. */
+  protected before(ipa: Gpa): Stage2Outcome | undefined {
+    const { vm } = this;
+    if (ipa >= 2 ** vm.ipaBits) return ipa >= 2 ** HOST_IPA_BITS ? STAGE2_SIZE_FAULT : STAGE2_ABORT;
+    vm.markCreated();
+    if (vm.dirtyLog.usesRings && vm.dirtyLog.ring(this.actor.id!).isSoftFull) {
+      return this.exit({ reason: 'dirty-ring-full' });
+    }
+    return undefined;
+  }
+
+  protected exit(exit: FaultExit): Stage2Outcome {
     this.pending = exit;
     return STAGE2_EXIT;
   }

@@ -14,7 +14,7 @@
 //
 // Errors are Errno, with the kernel's number and in the kernel's order (FACTS A, B, C).
 
-import { Errno, type FrameNumber } from '../../lib/index.ts';
+import { Errno, type FrameNumber, type Gpa, gpa } from '../../lib/index.ts';
 import { MmioGuard } from '../guard/index.ts';
 import {
   type Actor,
@@ -29,6 +29,7 @@ import {
   type Verdict,
 } from '../ledger/index.ts';
 import { type CopyTags, copyTags, type TaggedVm } from '../mte/index.ts';
+import { RealmSpace } from '../realm/index.ts';
 import {
   type AddressSpace,
   checkRegion,
@@ -48,6 +49,8 @@ import { DirtyTracking } from './dirty-tracking.ts';
 import { GpaPort } from './gpa-port.ts';
 import { Mapper } from './mapper.ts';
 import { ProtectedGuest, type ShareResult } from './protected-guest.ts';
+import { RealmMemory } from './realm-memory.ts';
+import { RealmStage2 } from './realm-stage2.ts';
 import { type SlotOwner, setRegion } from './slot-changes.ts';
 import { VcpuPort } from './vcpu-port.ts';
 import { VcpuStage2 } from './vcpu-stage2.ts';
@@ -57,7 +60,11 @@ const VMM: Actor = { kind: 'vmm', vm: HOST };
 export interface VmMemoryOptions {
   /** A protected VM (KVM_CREATE_VM type bit 31): its pages are donated. */
   readonly protected?: boolean;
-  /** Bits of guest-physical addresses. Default 40, as for KVM_CREATE_VM type 0. */
+  /** A realm: it says itself which of its pages are its own. */
+  readonly realm?: boolean;
+  /**
+   * Bits of guest-physical addresses. Default 40, as for KVM_CREATE_VM type 0; in a realm one more, which says which half.
+   */
   readonly ipaBits?: number;
   /** Default: upstream's answers. */
   readonly extensions?: Extensions;
@@ -74,6 +81,7 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   readonly dirtyLog = new DirtyLog();
   readonly dirty: DirtyTracking;
   readonly mmioGuard = new MmioGuard();
+  readonly realm: RealmMemory | undefined;
   private readonly memfds = new Set<GuestMemfd>();
   private readonly ports = new Set<GpaPort>();
   private readonly attributes = new AttributeTable();
@@ -89,12 +97,19 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
     this.host = host;
     this.ledger = host.ledger;
     this.space = space;
-    this.ipaBits = options.ipaBits ?? 40;
+    const isRealm = options.realm ?? false;
     this.extensions = options.extensions ?? UPSTREAM;
+    if (isRealm && (isProtected || !this.extensions.conversion))
+      throw new Errno('EINVAL', 'a realm is not a protected VM, and needs conversion in place');
+    this.ipaBits = options.ipaBits ?? (isRealm ? 41 : 40);
     this.guest = host.ledger.createGuest(isProtected);
     this.mapper = new Mapper(this.ledger, this.guest, space, this.dirtyLog);
     this.dirty = new DirtyTracking(this.ledger, this.guest, this.mapper, this.dirtyLog);
     this.own = new ProtectedGuest(this.ledger, this.guest, this.mapper, this.ipaBits);
+    if (isRealm) {
+      this.mapper.realm = new RealmSpace(this.ipaBits);
+      this.realm = new RealmMemory(this.mapper.realm, this.ledger, this.guest, this.mapper);
+    }
     if (isProtected && this.extensions.mmioGuard) this.mmioGuard.enforce();
     space.observers.add(this);
     this.ledger.auditors.add(this);
@@ -104,6 +119,20 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   private needAlive(): void {
     if (this.destroyed || !this.space.isAlive) throw new Errno('EIO', 'the VM is dead');
     if (this.ledger.caches.isTelling) throw new Errno('EBUSY', 'a call out of the middle of another one');
+  }
+
+  get isRealm(): boolean {
+    return this.realm !== undefined;
+  }
+
+  /** The guest does not trust its host: a protected VM, or a realm. */
+  get isConfidential(): boolean {
+    return this.guest.isProtected || this.isRealm;
+  }
+
+  /** Bits of the addresses of memory and devices. */
+  get gpaBits(): number {
+    return this.isRealm ? this.ipaBits - 1 : this.ipaBits;
   }
 
   // -------------------------------------------------------------- capabilities
@@ -149,13 +178,14 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   createVcpuStage2(vcpu: number): VcpuStage2 {
     this.needAlive();
     this.vcpuCreated = true;
-    return new VcpuStage2(this, vcpu);
+    return this.realm ? new RealmStage2(this, vcpu, this.realm.space) : new VcpuStage2(this, vcpu);
   }
 
   /** A new vCPU that only loads and stores, for callers without a CPU. */
   createVcpuPort(vcpu: number): VcpuPort {
     this.needAlive();
     this.vcpuCreated = true;
+    this.realm?.activate();
     return new VcpuPort(this, vcpu);
   }
 
@@ -174,7 +204,7 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   }
 
   get hasRun(): boolean {
-    return this.ran;
+    return this.ran || (this.realm?.isActive ?? false);
   }
 
   // -------------------------------------------------------------- guest_memfd
@@ -190,6 +220,10 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   /** For a file of this VM: its pages leave stage 2. */
   zap(gfn: number, pages: number): void {
     this.mapper.zap(gfn, pages);
+  }
+
+  lost(gfn: number): void {
+    this.realm?.lost(gfn);
   }
 
   // -------------------------------------------------------------- slots
@@ -249,7 +283,7 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   setMemoryAttributes(request: MemoryAttributes): void {
     this.needAlive();
     if (!this.extensions.conversion) throw new Errno('EINVAL', 'the VM has no memory attributes');
-    this.attributes.set(request, this.ipaBits, (gfn, pages) => this.zap(gfn, pages));
+    this.attributes.set(request, this.gpaBits, (gfn, pages) => this.zap(gfn, pages));
     this.mapper.isPrivateGfn ??= (gfn) => this.attributes.isPrivate(gfn);
     this.ledger.mappingsChanged();
   }
@@ -307,6 +341,7 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   /** KVM_ARM_MTE_COPY_TAGS: bytes of guest memory whose tags were copied. */
   copyTags(request: CopyTags): number {
     this.needAlive();
+    if (this.isRealm) throw new Errno('EINVAL', "a realm's tags are its own");
     return copyTags(this, request);
   }
 
@@ -343,19 +378,26 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
 
   /** How many pages are the guest's alone, and how many it shares with the host. */
   countPages(): { private: number; shared: number } {
-    return this.own.countPages();
+    return this.realm?.countPages() ?? this.own.countPages();
   }
 
   /** Whether the VMM may emulate an access of a vCPU that found no memory at this page. */
-  emulation(gfn: number): Verdict {
-    const route = this.mapper.route(gfn, false);
-    route.guard = this.mmioGuard;
+  emulation(page: number): Verdict {
+    const route = this.mapper.route(page, false);
+    const { realm } = this.mapper;
+    route.guard = realm ? { permits: () => realm.emulates(page) } : this.mmioGuard;
     return decide(this.ledger.frames, VMM, 'emulate', route);
+  }
+
+  /** The address by which the VMM knows a device that a vCPU reaches at `ipa`. */
+  deviceAddress(ipa: Gpa): Gpa {
+    const { realm } = this.mapper;
+    return realm && ipa >= 2 ** this.gpaBits ? gpa(ipa - 2 ** this.gpaBits) : ipa;
   }
 
   /** A guest-physical page at which no slot puts memory. */
   isFreeGfn(gfn: number): boolean {
-    return gfn < 2 ** (this.ipaBits - 12) && this.mapper.slots.find(gfn) === undefined;
+    return gfn < 2 ** (this.gpaBits - 12) && this.mapper.slots.find(gfn) === undefined;
   }
 
   // -------------------------------------------------------------- ports

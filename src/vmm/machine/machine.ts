@@ -346,6 +346,10 @@ export class Machine implements Disposable {
         // SMCCC NOT_SUPPORTED (DEN0028, 5.2): nothing on this board offers a service of its own.
         this.boot.vcpus[vcpu].setRegister('x0', -1n);
         return;
+      case 'host-call':
+        // The same, said to a realm.
+        this.boot.vcpus[vcpu].completeHostCall([BigInt.asUintN(64, -1n)]);
+        return;
       case 'memory-fault':
         this.fail(`vCPU ${vcpu}: no memory behind 0x${exit.gpa.toString(16)} (${exit.errno})`);
         return;

@@ -2,11 +2,15 @@
 // file of the machine that makes hypervisor objects; tests put a stand-in in its place.
 
 import {
+  type AddressSpace,
   type Explanation,
   explain,
+  GUEST_MEMFD_INIT_SHARED,
+  GUEST_MEMFD_MMAP,
   type GuestClock,
   History,
   Host,
+  MEM_GUEST_MEMFD,
   PhysicalMemory,
   type Vcpu,
   type VcpuDebugger,
@@ -14,7 +18,7 @@ import {
   type VmDebugger,
   type VmOptions,
 } from '../../hypervisor/index.ts';
-import { type Log, PAGE_SIZE } from '../../lib/index.ts';
+import { type Hva, type Log, PAGE_SIZE } from '../../lib/index.ts';
 import { RAM_BASE } from './memory-map.ts';
 import type { ProtectionStatus } from './protection-watch.ts';
 import type { FillRandom } from './random.ts';
@@ -22,7 +26,7 @@ import type { FillRandom } from './random.ts';
 /** What the machine uses of a vCPU and of a VM. */
 export type MachineVcpu = Pick<
   Vcpu,
-  'instructions' | 'poweredOn' | 'runnable' | 'run' | 'completeMmio' | 'setRegister'
+  'instructions' | 'poweredOn' | 'runnable' | 'run' | 'completeMmio' | 'completeHostCall' | 'setRegister'
 >;
 export type MachineVm = Pick<Vm, 'devicePort' | 'irqLine' | 'signalMsi' | 'nextDeadline' | 'dispose'>;
 
@@ -111,14 +115,14 @@ export const prepareVm: PrepareVm = (config) => {
     clock,
     features,
     protected: protect === 'pkvm',
+    ...(protect === 'realm' ? { realm: {} } : {}),
     random,
     log,
     engine,
     stopwatch: () => performance.now(),
   });
-  const loaded: { address: number; bytes: number }[] = [];
-  const ram = space.mmapAnonymous(memoryBytes);
-  vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: RAM_BASE, size: memoryBytes, hva: ram });
+  const loaded: Range[] = [];
+  const ram = addRam(vm, space, memoryBytes);
   return {
     vm,
     vcpus: vm.vcpus,
@@ -135,11 +139,44 @@ export const prepareVm: PrepareVm = (config) => {
       loaded.push({ address, bytes: bytes.length });
     },
     seal() {
-      if (protect !== 'pkvm') return;
-      for (const { address, bytes } of loaded) vm.donate(address, bytes);
+      if (protect === 'pkvm') for (const { address, bytes } of loaded) vm.donate(address, bytes);
+      if (!vm.realm) return;
+      vm.initRipas(RAM_BASE, memoryBytes);
+      for (const { address, bytes } of wholePages(loaded)) vm.populate(address, bytes);
     },
   };
 };
+
+/** One slot of RAM. A realm's is a file, whose pages are private or shared as the realm says. */
+function addRam(vm: Vm, space: AddressSpace, size: number): Hva {
+  if (!vm.realm) {
+    const hva = space.mmapAnonymous(size);
+    vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: RAM_BASE, size, hva });
+    return hva;
+  }
+  const memfd = vm.memory.createGuestMemfd(size, GUEST_MEMFD_MMAP | GUEST_MEMFD_INIT_SHARED);
+  const hva = space.mmapMemfd(memfd, 0, size);
+  vm.memory.setUserMemoryRegion2({ slot: 0, flags: MEM_GUEST_MEMFD, gpa: RAM_BASE, size, hva, memfd });
+  return hva;
+}
+
+interface Range {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+/** The pages of ranges, each once, ascending. */
+function wholePages(ranges: readonly Range[]): Range[] {
+  const pages: { first: number; end: number }[] = [];
+  for (const { address, bytes } of [...ranges].sort((a, b) => a.address - b.address)) {
+    const first = Math.floor(address / PAGE_SIZE);
+    const end = Math.ceil((address + bytes) / PAGE_SIZE);
+    const last = pages.at(-1);
+    if (last && first <= last.end) last.end = Math.max(last.end, end);
+    else pages.push({ first, end });
+  }
+  return pages.map(({ first, end }) => ({ address: first * PAGE_SIZE, bytes: (end - first) * PAGE_SIZE }));
+}
 
 function protectionOf(vm: Vm): ProtectionStatus {
   const { memory } = vm;

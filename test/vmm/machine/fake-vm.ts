@@ -37,6 +37,8 @@ export class FakeVcpu implements MachineVcpu {
   readonly registers: Record<string, bigint> = {};
   /** What the last load gave. */
   loaded = 0n;
+  /** What the VMM answered to the last host call. */
+  answered: readonly bigint[] | undefined;
   /** Guest time at which a wait ends. */
   timer = Infinity;
   private readonly clock: { now(): number };
@@ -77,6 +79,10 @@ export class FakeVcpu implements MachineVcpu {
 
   completeMmio(value: bigint): void {
     this.loaded = value;
+  }
+
+  completeHostCall(values: readonly bigint[]): void {
+    this.answered = values;
   }
 
   setRegister(name: string, value: bigint): void {

@@ -1,0 +1,1 @@
+export { Attester, type RealmEvidence, TOKEN_BYTES } from './attester.ts';
