@@ -6,15 +6,30 @@ import { readFileSync } from 'node:fs';
 
 export class GuestFailure extends Error {}
 
-export interface Seen {
-  readonly match: RegExpExecArray;
-  /** When the text was complete: milliseconds of performance.now(). */
-  readonly at: number;
+/** Seconds of the host's monotonic clock, and of processor time that the emulator has used. */
+export interface Moment {
+  readonly host: number;
+  readonly cpu: number;
 }
 
+export interface Seen {
+  readonly match: RegExpExecArray;
+  /** When the text was complete. */
+  readonly at: Moment;
+}
+
+export const since = (from: Moment, to: Moment): Moment => ({
+  host: to.host - from.host,
+  cpu: to.cpu - from.cpu,
+});
+
 /** A boot or a row that takes longer has hung. */
-const LIMIT_MS = 600_000;
+const LIMIT_SECONDS = 600;
+/** USER_HZ, the same on all machines that Node runs on. */
+const TICKS_PER_SECOND = 100;
 const REMEMBERED_CHARACTERS = 400;
+
+const now = (): number => performance.now() / 1000;
 
 const living = new Set<ChildProcess>();
 
@@ -24,16 +39,15 @@ export function killAll(): void {
 }
 
 export class GuestProcess {
-  readonly startedAt: number;
+  readonly startedAt: Moment = { host: now(), cpu: 0 };
   private readonly child: ChildProcess;
   private text = '';
-  private arrivedAt = 0;
+  private arrivedAt: Moment = this.startedAt;
   private failure: string | undefined;
   private wake: (() => void) | undefined;
   private readonly closed: Promise<void>;
 
   constructor(command: string, args: readonly string[]) {
-    this.startedAt = performance.now();
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.child = child;
     living.add(child);
@@ -42,7 +56,7 @@ export class GuestProcess {
       complaint = (complaint + bytes.toString()).slice(-REMEMBERED_CHARACTERS);
     });
     child.stdout.on('data', (bytes: Buffer) => {
-      this.arrivedAt = performance.now();
+      this.arrivedAt = { host: now(), cpu: this.processorSeconds() };
       this.text += bytes.toString('latin1');
       this.wake?.();
     });
@@ -68,7 +82,7 @@ export class GuestProcess {
 
   /** Consumes the console up to `what`. Throws GuestFailure when the emulator ends first or nothing comes for long. */
   async until(what: RegExp): Promise<Seen> {
-    const deadline = performance.now() + LIMIT_MS;
+    const deadline = now() + LIMIT_SECONDS;
     for (;;) {
       const match = what.exec(this.text);
       if (match) {
@@ -77,8 +91,8 @@ export class GuestProcess {
       }
       const last = JSON.stringify(this.text.slice(-REMEMBERED_CHARACTERS));
       if (this.failure !== undefined) throw new GuestFailure(`${this.failure}; last on the console: ${last}`);
-      if (performance.now() > deadline)
-        throw new GuestFailure(`no ${what} within ${LIMIT_MS / 1000} s; last on the console: ${last}`);
+      if (now() > deadline)
+        throw new GuestFailure(`no ${what} within ${LIMIT_SECONDS} s; last on the console: ${last}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 1000);
         this.wake = () => {
@@ -96,6 +110,18 @@ export class GuestProcess {
       return Math.round(Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024);
     } catch {
       return undefined;
+    }
+  }
+
+  /** Of all its threads; 0 where the system does not tell. */
+  private processorSeconds(): number {
+    try {
+      // proc_pid_stat(5): fields 14 and 15, utime and stime; the second field may hold spaces.
+      const stat = readFileSync(`/proc/${this.child.pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    } catch {
+      return 0;
     }
   }
 

@@ -2,6 +2,7 @@
 // that must stay bearable.
 
 import type { BenchGuest } from './guest.ts';
+import type { Moment } from './guest-process.ts';
 import type { Peer } from './peers.ts';
 import type { WorkRow } from './rows.ts';
 import { Session } from './session.ts';
@@ -16,13 +17,17 @@ export interface InterpreterResult {
 
 const TARGET = 80;
 
-export async function measureInterpreter(
-  ringfence: Peer,
-  guest: BenchGuest,
-  row: WorkRow,
-  rounds: number,
-  progress: (line: string) => void,
-): Promise<InterpreterResult> {
+export interface InterpreterOptions {
+  readonly ringfence: Peer;
+  readonly guest: BenchGuest;
+  readonly row: WorkRow;
+  readonly rounds: number;
+  readonly time: keyof Moment;
+  readonly progress: (line: string) => void;
+}
+
+export async function measureInterpreter(options: InterpreterOptions): Promise<InterpreterResult> {
+  const { ringfence, guest, row, rounds, time, progress } = options;
   const rates: number[] = [];
   const boots: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -30,8 +35,8 @@ export async function measureInterpreter(
     const session = await Session.start(ringfence, guest, { smp: 1, engine: 'interpreter' });
     try {
       const { seconds, stats } = await session.run(row);
-      boots.push(session.boot.init);
-      rates.push((stats?.instructions ?? 0) / seconds / 1e6);
+      boots.push(session.boot.init[time]);
+      rates.push((stats?.instructions ?? 0) / seconds[time] / 1e6);
     } finally {
       await session.end();
     }

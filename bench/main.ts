@@ -3,10 +3,10 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { Command, InvalidArgumentError } from 'commander';
-import { ImageError } from '../src/images/index.ts';
-import { makeGuest } from './guest.ts';
-import { killAll } from './guest-process.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Architecture, ImageError } from '../src/images/index.ts';
+import { type BenchGuest, makeGuest } from './guest.ts';
+import { killAll, type Moment } from './guest-process.ts';
 import { measureInterpreter } from './interpreter.ts';
 import { type Guests, measure } from './measure.ts';
 import { findMisses, writePage } from './page.ts';
@@ -21,8 +21,10 @@ const WORK = 'build/bench';
 
 interface Options {
   readonly rounds: number;
-  readonly rows: readonly Row[];
-  readonly peers: readonly Peer[];
+  readonly rows?: readonly Row[];
+  readonly peers?: readonly Peer[];
+  readonly time: keyof Moment;
+  readonly sources?: string;
   readonly interpreter: boolean;
   readonly write: boolean;
   readonly json?: string;
@@ -51,6 +53,15 @@ const program = new Command('npm run bench --')
   .option('--rounds <n>', 'how often each row runs; the page shows medians', wholeNumber, 5)
   .option('--rows <a,b>', 'only these rows', listed('row', ROWS))
   .option('--peers <a,b>', 'only these emulators; Ringfence is always among them', listed('emulator', PEERS))
+  .addOption(
+    new Option(
+      '--time <clock>',
+      'host: as it passes; cpu: what the emulator uses of processors, for a machine that others use too',
+    )
+      .choices(['host', 'cpu'])
+      .default('host'),
+  )
+  .option('--sources <file>', "an apt sources file to use instead of the system's")
   .option('--no-interpreter', 'leave out the run with --engine interpreter')
   .option('--no-write', `only print, and leave ${PAGE} alone`)
   .option('--json <file>', 'write every measured value and counter as JSON')
@@ -60,47 +71,55 @@ const progress = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-function chosenPeers(wanted: readonly Peer[]): { peers: Peer[]; absent: string[] } {
-  const peers = PEERS.filter((peer) => peer.name === 'ringfence' || wanted.includes(peer));
-  const present = peers.filter((peer) => peer.version() !== undefined);
-  const absent = peers
-    .filter((peer) => !present.includes(peer))
-    .map((peer) => `${peer.title} is not installed (${peer.install}).`);
-  return { peers: present, absent };
+interface Present {
+  readonly peers: Peer[];
+  readonly guests: Guests;
+  readonly absent: string[];
+}
+
+/** The wanted emulators that are here, with a guest for each; and a sentence about each of the others. */
+async function findPresent(wanted: readonly Peer[], sourcesFile: string | undefined): Promise<Present> {
+  const guests = new Map<Architecture, BenchGuest>();
+  const absent: string[] = [];
+  const peers: Peer[] = [];
+  for (const peer of PEERS.filter((one) => one.name === 'ringfence' || wanted.includes(one))) {
+    try {
+      if (peer.version() === undefined) absent.push(`${peer.title} is not installed (${peer.install})`);
+      else {
+        const { architecture } = peer;
+        if (!guests.has(architecture))
+          guests.set(architecture, await makeGuest(architecture, { work: WORK, sourcesFile }));
+        peers.push(peer);
+      }
+    } catch (error) {
+      if (!(error instanceof ImageError) || peer.name === 'ringfence') throw error;
+      absent.push(`${peer.title} has no guest here: ${error.message}`);
+    }
+  }
+  return { peers, guests, absent };
 }
 
 async function run(): Promise<void> {
   program.parse();
-  const given = program.opts<Partial<Options>>();
-  const rounds = given.rounds ?? 1;
+  const given = program.opts<Options>();
+  const { rounds, time } = given;
   const rows = ROWS.filter((row) => given.rows?.includes(row) ?? true);
-  const { peers, absent } = chosenPeers(given.peers ?? PEERS);
+  const { peers, guests, absent } = await findPresent(given.peers ?? PEERS, given.sources);
   for (const line of absent) progress(line);
-  const guests: Guests = new Map(
-    await Promise.all(
-      [...new Set(peers.map((peer) => peer.architecture))].map(
-        async (architecture) => [architecture, await makeGuest(architecture, WORK)] as const,
-      ),
-    ),
-  );
   const results = await measure({ peers, rows, guests, rounds, progress });
   const loop = rows.find((row): row is WorkRow => row.name === 'loop');
+  const ringfence = { ringfence: peers[0]!, guest: guests.get('arm64')! };
   const interpreter =
     given.interpreter && loop
-      ? await measureInterpreter(peers[0]!, guests.get('arm64')!, loop, rounds, progress)
+      ? await measureInterpreter({ ...ringfence, row: loop, rounds, time, progress })
       : undefined;
+  const contents = { time, rounds, peers, rows, guests, results, interpreter, absent };
   const page = writePage({
+    ...contents,
     command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
       ' ',
     ),
     machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} CPUs`,
-    rounds,
-    peers,
-    rows,
-    guests,
-    results,
-    interpreter,
-    absent,
     notes: sectionsOf(readFileSync(NOTES, 'utf8')),
   });
   process.stdout.write(page);
@@ -111,7 +130,7 @@ async function run(): Promise<void> {
     writeFileSync(given.json, `${JSON.stringify({ cells, interpreter }, undefined, 1)}\n`);
   }
   if (given.write) writeFileSync(PAGE, page);
-  for (const { row, peer, ratio, target } of findMisses({ peers, rows, results }))
+  for (const { row, peer, ratio, target } of findMisses(contents))
     progress(`over its target: ${row.title}, ${ratio.toFixed(2)} of ${peer.title} (${target.toFixed(2)})`);
 }
 

@@ -1,14 +1,16 @@
 // Runs the rows: all peers' guests are up at once and take turns row by row, so that a machine that drifts drifts for
 // all of them; each round begins with another peer, so that warm caches favour nobody.
 
+import type { Architecture } from '../src/images/index.ts';
 import type { BenchGuest } from './guest.ts';
-import type { Architecture, Peer } from './peers.ts';
+import type { Moment } from './guest-process.ts';
+import type { Peer } from './peers.ts';
 import type { Row } from './rows.ts';
 import { type RowStats, Session } from './session.ts';
 
 /** What was seen of a row on one peer, one value a round. */
 export interface Cell {
-  readonly seconds: number[];
+  readonly seconds: Moment[];
   readonly stats: RowStats[];
   /** Why there is no result. */
   failure?: string;
@@ -124,11 +126,15 @@ class Turn {
     return session;
   }
 
-  private record(row: Row, peer: Peer, seconds: number, stats?: RowStats, value = ''): void {
+  private record(row: Row, peer: Peer, seconds: Moment, stats?: RowStats, value = ''): void {
     const cell = this.cell(row, peer);
     cell.seconds.push(seconds);
     if (stats) cell.stats.push(stats);
-    this.say(peer, row, `${seconds.toFixed(3)} s${value && ` (${value})`}`);
+    this.say(
+      peer,
+      row,
+      `${seconds.host.toFixed(2)} s, CPU ${seconds.cpu.toFixed(2)} s${value && ` (${value})`}`,
+    );
   }
 
   private recordMemory(): void {

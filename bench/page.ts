@@ -1,5 +1,6 @@
 // docs/PERFORMANCE.md, whole: what was measured, on what, by which command, and which rows miss what they promise.
 
+import type { Moment } from './guest-process.ts';
 import type { InterpreterResult } from './interpreter.ts';
 import type { Cell, Guests, Results } from './measure.ts';
 import type { Peer } from './peers.ts';
@@ -10,6 +11,7 @@ export interface PageContents {
   readonly command: string;
   readonly machine: string;
   readonly rounds: number;
+  readonly time: keyof Moment;
   readonly peers: readonly Peer[];
   readonly rows: readonly Row[];
   readonly guests: Guests;
@@ -48,15 +50,12 @@ export function writePage(contents: PageContents): string {
 }
 
 /** Where Ringfence takes longer than the row's targets allow. */
-export function findMisses({
-  peers,
-  rows,
-  results,
-}: Pick<PageContents, 'peers' | 'rows' | 'results'>): Miss[] {
+export function findMisses(contents: Pick<PageContents, 'peers' | 'rows'> & Measured): Miss[] {
+  const { peers, rows } = contents;
   return rows.flatMap((row) =>
     peers.flatMap((peer) => {
       const target = targetOf(row, peer);
-      const ratio = ratioOf(row, peer, results);
+      const ratio = ratioOf(row, peer, contents);
       return target !== undefined && ratio !== undefined && ratio > target
         ? [{ row, peer, ratio, target }]
         : [];
@@ -67,25 +66,32 @@ export function findMisses({
 const targetOf = (row: Row, peer: Peer): number | undefined =>
   peer.target === undefined ? undefined : row.targets[peer.target];
 
-function ratioOf(row: Row, peer: Peer, results: Results): number | undefined {
-  const mine = secondsOf(cellOf(row, MINE, results));
-  const other = secondsOf(cellOf(row, peer.name, results));
+type Measured = Pick<PageContents, 'results' | 'time'>;
+
+function ratioOf(row: Row, peer: Peer, { results, time }: Measured): number | undefined {
+  const mine = secondsOf(cellOf(row, MINE, results), time);
+  const other = secondsOf(cellOf(row, peer.name, results), time);
   return mine === undefined || other === undefined || peer.name === MINE ? undefined : mine / other;
 }
 
 const cellOf = (row: Row, peer: string, results: Results): Cell | undefined =>
   results.cells.get(row.name)?.get(peer);
 
-const secondsOf = (cell: Cell | undefined): number | undefined =>
+const secondsOf = (cell: Cell | undefined, time: keyof Moment): number | undefined =>
   cell === undefined || cell.failure !== undefined || cell.seconds.length === 0
     ? undefined
-    : median(cell.seconds);
+    : median(cell.seconds.map((seconds) => seconds[time]));
 
-function heading({ command, machine, rounds }: PageContents): string {
+const TIMES: Readonly<Record<keyof Moment, string>> = {
+  host: `Time is the host's, between two lines on the guest's console; for a boot, from the start of the emulator's process.`,
+  cpu: `Time is what the emulator's process uses of processors between two lines on the guest's console, or from its start.`,
+};
+
+function heading({ command, machine, rounds, time }: PageContents): string {
   return `# Performance
 
 Written by \`${command}\`: medians of ${rounds} round${rounds === 1 ? '' : 's'}. The guests of all emulators are up at once and take turns row by
-row. Time is the host's, between two lines on the guest's console; for a boot, from the start of the emulator's process.
+row. ${TIMES[time]}
 A ratio is Ringfence's time over the other's: below 1, Ringfence is faster. In bold: over the row's target.
 
 Machine: ${machine}. Each guest has 1 GiB of memory.`;
@@ -101,7 +107,7 @@ function peersTable({ peers, guests }: PageContents): string {
 }
 
 function rowsTable(contents: PageContents, misses: readonly Miss[]): string {
-  const { peers, rows, results } = contents;
+  const { peers, rows, results, time } = contents;
   const heads = [
     'guest work',
     ...peers.flatMap((peer) => [peer.title, ...(peer.name === MINE ? [] : ['ratio'])]),
@@ -109,9 +115,9 @@ function rowsTable(contents: PageContents, misses: readonly Miss[]): string {
   const lines = rows.map((row) => [
     row.title,
     ...peers.flatMap((peer) => {
-      const value = shown(row, secondsOf(cellOf(row, peer.name, results)));
+      const value = shown(row, secondsOf(cellOf(row, peer.name, results), time));
       if (peer.name === MINE) return [value];
-      const ratio = ratioOf(row, peer, results);
+      const ratio = ratioOf(row, peer, contents);
       const missed = misses.some((miss) => miss.row === row && miss.peer === peer);
       const text = ratio === undefined ? '' : significant(ratio);
       return [value, missed ? `**${text}**` : text];
@@ -187,10 +193,10 @@ function missText(misses: readonly Miss[], notes: ReadonlyMap<string, string>): 
   return `## Rows over their targets\n\n${sections.join('\n\n')}`;
 }
 
-function countersTable({ rows, results }: PageContents): string {
+function countersTable({ rows, results, time }: PageContents): string {
   const lines = rows.flatMap((row) => {
     const cell = cellOf(row, MINE, results);
-    const seconds = secondsOf(cell);
+    const seconds = secondsOf(cell, time);
     const stats = cell?.stats ?? [];
     if (seconds === undefined || stats.length === 0) return [];
     const of = (get: (s: (typeof stats)[number]) => number): string => median(stats.map(get)).toFixed(0);

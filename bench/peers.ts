@@ -1,12 +1,13 @@
 // The emulators of the comparison: how each is started with its guest's console on stdin and stdout.
 
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Architecture } from '../src/images/index.ts';
+import type { PcFirmware } from './debian.ts';
 import type { Targets } from './rows.ts';
 
 export type Engine = 'auto' | 'interpreter' | 'jit';
-
-export type Architecture = 'arm64';
 
 export interface PeerGuest {
   readonly kernel: string;
@@ -14,6 +15,7 @@ export interface PeerGuest {
   readonly append: string;
   /** A raw image, the guest's to write. */
   readonly disk: string;
+  readonly firmware: PcFirmware | undefined;
   readonly smp: number;
   readonly engine?: Engine;
   /** The path of a QMP socket to serve, where the peer has counters. */
@@ -37,7 +39,7 @@ export interface Peer {
   command(guest: PeerGuest): readonly string[];
 }
 
-const MEMORY = '1G';
+const MEBIBYTES = '1024';
 
 const ringfence: Peer = {
   name: 'ringfence',
@@ -50,7 +52,7 @@ const ringfence: Peer = {
   command: (guest) => [
     ...[process.execPath, join(process.cwd(), 'dist/cli.js'), 'run'],
     ...['--kernel', guest.kernel, '--initrd', guest.initrd, '--append', guest.append],
-    ...['--memory', MEMORY, '--smp', `${guest.smp}`, '--drive', guest.disk],
+    ...['--memory', MEBIBYTES, '--smp', `${guest.smp}`, '--drive', guest.disk],
     ...(guest.engine ? ['--engine', guest.engine] : []),
     ...(guest.monitor === undefined ? [] : ['--qmp', `unix:${guest.monitor}`]),
   ],
@@ -70,12 +72,35 @@ function qemu(name: string, title: string, cpu: string, target?: keyof Targets):
     version: () => /^QEMU emulator version .*/.exec(output(QEMU, '--version'))?.[0],
     command: (guest) => [
       ...[QEMU, '-M', 'virt,gic-version=3', '-accel', 'tcg', '-cpu', cpu],
-      ...['-m', MEMORY, '-smp', `${guest.smp}`, '-display', 'none', '-nodefaults', '-serial', 'stdio'],
+      ...['-m', MEBIBYTES, '-smp', `${guest.smp}`, '-display', 'none', '-nodefaults', '-serial', 'stdio'],
       ...['-kernel', guest.kernel, '-initrd', guest.initrd, '-append', guest.append],
       ...['-drive', `if=none,id=disk,format=raw,file=${guest.disk}`, '-device', 'virtio-blk-pci,drive=disk'],
     ],
   };
 }
+
+const v86: Peer = {
+  name: 'v86',
+  title: 'v86',
+  architecture: 'i386',
+  largestSmp: 1,
+  hasCounters: false,
+  target: 'v86',
+  install: 'npm ci',
+  version: () => {
+    try {
+      const about: unknown = JSON.parse(readFileSync('node_modules/v86/package.json', 'utf8'));
+      return `v86 ${(about as { version: string }).version}, Node.js ${process.versions.node}`;
+    } catch {
+      return undefined;
+    }
+  },
+  command: (guest) => [
+    ...[process.execPath, join(process.cwd(), 'bench/v86.js')],
+    ...[guest.kernel, guest.initrd, guest.append, guest.disk],
+    ...[guest.firmware?.bios ?? '', guest.firmware?.vgaBios ?? '', MEBIBYTES],
+  ],
+};
 
 const output = (program: string, argument: string): string =>
   spawnSync(program, [argument], { encoding: 'utf8' }).stdout ?? '';
@@ -85,4 +110,5 @@ export const PEERS: readonly Peer[] = [
   ringfence,
   qemu('qemu', 'QEMU cortex-a72', 'cortex-a72', 'qemu'),
   qemu('qemu-max', 'QEMU max', 'max,pauth-impdef=on'),
+  v86,
 ];

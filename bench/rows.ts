@@ -31,7 +31,7 @@ export interface WorkRow extends RowBase {
   /** Shown as work per second; without it, as seconds. */
   readonly rate?: { readonly amount: number; readonly unit: string };
   /** What the guest needs besides busybox. */
-  readonly needs?: 'disk' | 'python';
+  readonly needs?: 'python';
 }
 
 export type Row = BootRow | WorkRow;
@@ -61,8 +61,8 @@ function program(name: string, title: string, options: ProgramOptions): WorkRow 
   };
 }
 
-const DISK_MIB = 128;
-export const DISK_BYTES = DISK_MIB << 20;
+/** The part of the disk that the disk rows read and write; behind it is the archive with python3. */
+export const DISK_MIB = 128;
 const SHA256 = 'dd if=/dev/zero bs=1M count=32 2>/dev/null | sha256sum';
 
 export const ROWS: readonly Row[] = [
@@ -146,7 +146,6 @@ export const ROWS: readonly Row[] = [
     title: 'virtio-blk, read',
     smp: 1,
     targets: WITHIN,
-    needs: 'disk',
     prepare: 'echo 3 > /proc/sys/vm/drop_caches',
     run: `dd if=$DISK of=/dev/null bs=1M count=${DISK_MIB} 2>/dev/null`,
     rate: { amount: DISK_MIB, unit: 'MiB/s' },
@@ -157,7 +156,6 @@ export const ROWS: readonly Row[] = [
     title: 'virtio-blk, write and flush',
     smp: 1,
     targets: WITHIN,
-    needs: 'disk',
     run: `dd if=/dev/zero of=$DISK bs=1M count=${DISK_MIB} conv=fsync 2>/dev/null`,
     rate: { amount: DISK_MIB, unit: 'MiB/s' },
   },
@@ -168,6 +166,7 @@ export const ROWS: readonly Row[] = [
     smp: 1,
     targets: WITHIN,
     needs: 'python',
+    prepare: `dd if=$DISK bs=1M skip=${DISK_MIB} 2>/dev/null | (cd / && cpio -idu 2>/dev/null)`,
     run: 'for i in 1 2 3 4 5; do python3 -c "print(6*7)"; done | sort -u',
   },
   {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { askQmp } from '../src/lab/explain/qmp-client.ts';
 import type { MachineStats } from '../src/vmm/index.ts';
 import type { BenchGuest } from './guest.ts';
-import { GuestFailure, GuestProcess } from './guest-process.ts';
+import { GuestFailure, GuestProcess, type Moment, since } from './guest-process.ts';
 import type { Engine, Peer } from './peers.ts';
 import type { WorkRow } from './rows.ts';
 
@@ -17,7 +17,7 @@ const PROMPT = '~ # ';
 export type RowStats = Pick<MachineStats, 'instructions' | 'exits' | 'counters'>;
 
 export interface RowResult {
-  readonly seconds: number;
+  readonly seconds: Moment;
   /** What the work printed; the same on all peers of an architecture. */
   readonly value: string;
   readonly stats: RowStats | undefined;
@@ -25,8 +25,8 @@ export interface RowResult {
 
 export interface BootResult {
   /** From the start of the emulator to process 1, and to the prompt. */
-  readonly init: number;
-  readonly shell: number;
+  readonly init: Moment;
+  readonly shell: Moment;
   /** Up to the prompt. */
   readonly stats: RowStats | undefined;
 }
@@ -68,8 +68,8 @@ export class Session {
       const init = await guest.until(new RegExp(INIT_LINE));
       const shell = await guest.until(new RegExp(PROMPT));
       return new Session(guest, folder, monitor, {
-        init: (init.at - guest.startedAt) / 1000,
-        shell: (shell.at - guest.startedAt) / 1000,
+        init: since(guest.startedAt, init.at),
+        shell: since(guest.startedAt, shell.at),
         stats: await ask(monitor),
       });
     } catch (error) {
@@ -89,7 +89,7 @@ export class Session {
     await this.guest.until(new RegExp(PROMPT));
     const after = await ask(this.monitor);
     return {
-      seconds: (end.at - begin.at) / 1000,
+      seconds: since(begin.at, end.at),
       value: end.match[1] ?? '',
       stats: before && after && difference(before, after),
     };

@@ -11,6 +11,9 @@ import { readSources, type Stanza, sourcesFor } from './sources.ts';
 
 const execute = promisify(execFile);
 
+/** Debian's name of what guests run; i386 ones are for comparisons with emulators of other machines. */
+export type Architecture = 'arm64' | 'i386';
+
 /** Called with what is being fetched and a share of 0 to 1. */
 export type Progress = (what: string, share: number) => void;
 
@@ -19,6 +22,7 @@ export interface AptOptions {
   readonly folder: string;
   readonly codename: string;
   readonly backports: boolean;
+  readonly architecture?: Architecture;
   /** A sources file (sources.list(5)) instead of the system's. */
   readonly sourcesFile?: string | undefined;
   readonly progress: Progress;
@@ -28,16 +32,23 @@ export class Apt {
   private readonly options: readonly string[];
   private readonly progress: Progress;
   private readonly release: string | undefined;
+  private readonly architecture: Architecture;
 
-  private constructor(options: readonly string[], progress: Progress, release: string | undefined) {
+  private constructor(
+    options: readonly string[],
+    progress: Progress,
+    release: string | undefined,
+    architecture: Architecture,
+  ) {
     this.options = options;
     this.progress = progress;
     this.release = release;
+    this.architecture = architecture;
   }
 
   /** Prepares the state folder and fetches the package lists. */
   static async open(options: AptOptions): Promise<Apt> {
-    const { folder } = options;
+    const { folder, architecture = 'arm64' } = options;
     await Promise.all(
       ['lists/partial', 'cache/archives/partial'].map((path) => makeFolders(join(folder, path))),
     );
@@ -55,15 +66,15 @@ export class Apt {
       // The system's pins speak of the system's releases.
       'Dir::Etc::Preferences=/dev/null',
       'Dir::Etc::PreferencesParts=/dev/null',
-      'APT::Architecture=arm64',
-      'APT::Architectures=arm64',
+      `APT::Architecture=${architecture}`,
+      `APT::Architectures=${architecture}`,
       'Acquire::Languages=none',
       // The state folder belongs to this user; root's apt would otherwise fetch as a user who cannot write there.
       'APT::Sandbox::User=',
       'APT::Get::List-Cleanup=false',
     ].flatMap((setting) => ['-o', setting]);
     const release = options.backports ? `${options.codename}-backports` : undefined;
-    const apt = new Apt(settings, options.progress, release);
+    const apt = new Apt(settings, options.progress, release, architecture);
     await apt.fetch('package lists', ['update', '-o', 'APT::Update::Error-Mode=any'], folder);
     return apt;
   }
@@ -74,7 +85,8 @@ export class Apt {
     const text = await this.query(['show', '--no-all-versions', at]).catch(() => '');
     const field = (key: string): string => new RegExp(`^${key}: (.*)$`, 'm').exec(text)?.[1] ?? '';
     const version = field('Version');
-    if (!version) throw new ImageError('host', `apt knows no package ${name} for arm64 in this release`);
+    if (!version)
+      throw new ImageError('host', `apt knows no package ${name} for ${this.architecture} in this release`);
     const depends = field('Depends')
       .split(',')
       .map((alternative) => alternative.trim().split(/[\s|]/, 1)[0]!)

@@ -1,12 +1,14 @@
 // The names that `pull` knows: which release a guest kernel comes from and which package names it. Versions are not
 // known here; apt finds the newest.
 
+import type { Architecture } from './apt.ts';
 import { ImageError } from './error.ts';
 
 export interface CatalogueEntry {
   readonly name: string;
   readonly codename: string;
   readonly backports: boolean;
+  readonly architecture: Architecture;
   /** A meta-package that depends on the kernel's own package. */
   readonly metaPackage: string;
   readonly description: string;
@@ -29,10 +31,21 @@ export const CATALOGUE: readonly CatalogueEntry[] = RELEASES.flatMap((release) =
     name: release.name + flavour.suffix,
     codename: release.codename,
     backports: release.backports,
+    architecture: 'arm64',
     metaPackage: flavour.metaPackage,
     description: `Debian ${release.codename}${release.backports ? ' backports' : ''}, Linux ${release.linux}, ${flavour.what}`,
   })),
 );
+
+/** For emulators of PCs that Ringfence is compared with; `pull` does not offer it, for Ringfence cannot run it. */
+export const PC_IMAGE: CatalogueEntry = {
+  name: 'debian-12-i386',
+  codename: 'bookworm',
+  backports: false,
+  architecture: 'i386',
+  metaPackage: 'linux-image-686',
+  description: 'Debian bookworm, Linux 6.1, i686 kernel',
+};
 
 const ALIASES: Readonly<Record<string, string>> = {
   debian: 'debian-13',

@@ -1,5 +1,5 @@
 // Reads what a kernel module says about itself: the NUL-separated key=value strings of the ELF section `.modinfo`
-// (Linux include/linux/moduleparam.h). Knows ELF64 little-endian relocatable files only.
+// (Linux include/linux/moduleparam.h). Knows little-endian relocatable files.
 
 import { ImageError } from './error.ts';
 
@@ -14,20 +14,27 @@ export interface ModuleInfo {
 
 const decoder = new TextDecoder('latin1');
 
+/** Where ELF64 and ELF32 headers have what is needed here (gABI, "ELF Header" and "Section Header Table"). */
+const ELF64 = { header: 64, shoff: 0x28, shentsize: 0x3a, entry: 64, offset: 0x18, size: 0x20 };
+const ELF32 = { header: 52, shoff: 0x20, shentsize: 0x2e, entry: 40, offset: 0x10, size: 0x14 };
+
 function section(elf: Uint8Array, wanted: string): Uint8Array | undefined {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
-  if (elf.length < 64 || view.getUint32(0, false) !== 0x7f454c46 || elf[4] !== 2 || elf[5] !== 1)
+  const at = elf[4] === 1 ? ELF32 : ELF64;
+  if (elf.length < at.header || view.getUint32(0, false) !== 0x7f454c46 || elf[5] !== 1) return undefined;
+  if (elf[4] !== 1 && elf[4] !== 2) return undefined;
+  const word = (offset: number): number =>
+    at === ELF64 ? Number(view.getBigUint64(offset, true)) : view.getUint32(offset, true);
+  const headers = word(at.shoff);
+  const entrySize = view.getUint16(at.shentsize, true);
+  const count = view.getUint16(at.shentsize + 2, true);
+  const namesIndex = view.getUint16(at.shentsize + 4, true);
+  if (namesIndex >= count || entrySize < at.entry || headers + count * entrySize > elf.length)
     return undefined;
-  const headers = Number(view.getBigUint64(0x28, true));
-  const entrySize = view.getUint16(0x3a, true);
-  const count = view.getUint16(0x3c, true);
-  const namesIndex = view.getUint16(0x3e, true);
-  if (namesIndex >= count || entrySize < 64 || headers + count * entrySize > elf.length) return undefined;
   const body = (index: number): Uint8Array => {
-    const at = headers + index * entrySize;
-    const offset = Number(view.getBigUint64(at + 0x18, true));
-    const size = Number(view.getBigUint64(at + 0x20, true));
-    return elf.subarray(offset, offset + size);
+    const header = headers + index * entrySize;
+    const offset = word(header + at.offset);
+    return elf.subarray(offset, offset + word(header + at.size));
   };
   const names = body(namesIndex);
   for (let i = 0; i < count; i++) {
@@ -41,7 +48,7 @@ function section(elf: Uint8Array, wanted: string): Uint8Array | undefined {
 /** `file` names the module in the error. A module's own names use `_` where its file name may have `-`. */
 export function readModuleInfo(elf: Uint8Array, file: string): ModuleInfo {
   const bytes = section(elf, '.modinfo');
-  if (!bytes) throw new ImageError('usage', `${file}: not an arm64 kernel module`);
+  if (!bytes) throw new ImageError('usage', `${file}: not a kernel module`);
   const depends: string[] = [];
   const softPre: string[] = [];
   const aliases: string[] = [];

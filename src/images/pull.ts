@@ -1,19 +1,16 @@
 // `pull`: a Debian guest kernel and an initramfs with a shell, made from packages that the system's apt fetches and
 // verifies, kept in the user's cache. Knows the package layouts of Linux 6.1 to 7.2 as Debian ships them.
 
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { Apt, type Progress } from './apt.ts';
+import type { Apt, Progress } from './apt.ts';
 import { type CatalogueEntry, findImage } from './catalogue.ts';
 import { ImageError } from './error.ts';
 import { makeFolders } from './folders.ts';
 import { makeInitramfs } from './initramfs.ts';
 import { findModules, selectModules } from './modules.ts';
-
-const execute = promisify(execFile);
+import { openRelease, unpackPackages } from './packages.ts';
 
 /** A guest that is ready to boot. */
 export interface PulledImage {
@@ -44,6 +41,8 @@ const LOAD_AT_BOOT = [
   ...['virtio_pci', 'virtio_mmio', 'virtio_iommu', 'virtio_blk', 'failover', 'net_failover', 'virtio_net'],
   ...['virtio_rng', 'virtio_console', 'virtio_balloon', 'gpio_pl061', 'gpio_keys', 'rtc_pl031'],
 ];
+/** A PC's disk. */
+const LOAD_AT_BOOT_ON_PC = ['ata_piix', 'sd_mod'];
 const LOAD_ON_DEMAND = [
   ...['ext4', 'crc32c_generic', 'crc32c_cryptoapi', 'libcrc32c', '9p', '9pnet_virtio', 'overlay', 'squashfs'],
   ...[
@@ -65,8 +64,12 @@ export async function cachedImage(name: string, cache = cacheFolder()): Promise<
   return readImage(imageFolder(cache, findImage(name)));
 }
 
-export async function pullImage(name: string, options: PullOptions = {}): Promise<PulledImage> {
-  const entry = findImage(name);
+/** By a name that findImage() knows, or an entry that it does not. */
+export async function pullImage(
+  image: string | CatalogueEntry,
+  options: PullOptions = {},
+): Promise<PulledImage> {
+  const entry = typeof image === 'string' ? findImage(image) : image;
   const cache = options.cache ?? cacheFolder();
   const folder = imageFolder(cache, entry);
   if (!options.refresh) {
@@ -88,9 +91,9 @@ export async function pullImage(name: string, options: PullOptions = {}): Promis
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  const image = await readImage(folder);
-  if (!image) throw new Error(`the image in ${folder} cannot be read back`);
-  return image;
+  const made = await readImage(folder);
+  if (!made) throw new Error(`the image in ${folder} cannot be read back`);
+  return made;
 }
 
 const imageFolder = (cache: string, entry: CatalogueEntry): string => join(cache, 'images', entry.name);
@@ -118,30 +121,20 @@ async function build(
   work: string,
   options: PullOptions & { progress: Progress },
 ): Promise<void> {
-  const suite = entry.backports ? `${entry.codename}-backports` : entry.codename;
-  const apt = await Apt.open({
-    folder: join(cache, 'apt', suite),
-    codename: entry.codename,
-    backports: entry.backports,
+  const apt = await openRelease({
+    ...entry,
+    cache,
     sourcesFile: options.sourcesFile,
     progress: options.progress,
   });
   const { packages, version } = await kernelPackages(apt, entry.metaPackage);
-  const debs = await apt.download([...packages, 'busybox-static'], join(work, 'debs'));
-  const root = join(work, 'root');
-  await mkdir(root);
-  for (const [index, deb] of debs.entries()) {
-    options.progress('unpacking', index / debs.length);
-    await execute('dpkg-deb', ['-x', deb, root]).catch(() => {
-      throw new ImageError('host', `${deb}: dpkg-deb could not unpack it (is the disk full?)`);
-    });
-  }
-  options.progress('unpacking', 1);
+  const root = await unpackPackages(apt, [...packages, 'busybox-static'], work, options.progress);
   const kernel = await findKernel(root);
   const busybox = await readFirst([join(root, 'usr/bin/busybox'), join(root, 'bin/busybox')], 'busybox');
   const files = await findModules(root);
-  const modules = await selectModules(files, [...LOAD_AT_BOOT, ...LOAD_ON_DEMAND]);
-  const initrd = makeInitramfs({ busybox, modules, release: kernel.release, loadAtBoot: LOAD_AT_BOOT });
+  const loadAtBoot = entry.architecture === 'i386' ? LOAD_AT_BOOT_ON_PC : LOAD_AT_BOOT;
+  const modules = await selectModules(files, [...loadAtBoot, ...LOAD_ON_DEMAND]);
+  const initrd = makeInitramfs({ busybox, modules, release: kernel.release, loadAtBoot });
   const image = join(work, 'image');
   await mkdir(image);
   await rename(kernel.file, join(image, 'kernel'));

@@ -47,6 +47,21 @@ describe("the system's apt", () => {
     );
   });
 
+  it('fetches for another architecture where asked', async () => {
+    tool('apt-get', `echo "$@" > ${folder}/args`);
+    tool('apt-cache', 'exit 100');
+    const apt = await Apt.open({
+      folder: join(folder, 'state'),
+      codename: 'bookworm',
+      backports: false,
+      architecture: 'i386',
+      sourcesFile: join(folder, 'sources.list'),
+      progress: () => {},
+    });
+    expect(readFileSync(join(folder, 'args'), 'utf8')).toContain('APT::Architectures=i386');
+    await expect(apt.show('linux-image-686')).rejects.toThrow('no package linux-image-686 for i386');
+  });
+
   it('reports progress from its status lines', async () => {
     tool('apt-get', 'echo "dlstatus:1:12.5:Fetching" >&3; echo "dlstatus:1:50.0:Fetching" >&3');
     const shares: number[] = [];
