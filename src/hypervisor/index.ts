@@ -1,6 +1,15 @@
 // The hypervisor's public face: the KVM-shaped API, and what it is made from.
 
 export { type GuestDebug, NO_DEBUG, PhysicalMemory, type Watch } from '../hardware/index.ts';
+export {
+  developmentCpak,
+  keyFromJwk,
+  type PublicKey,
+  type ReadableClaims,
+  TokenError,
+  type TokenReport,
+  verifyToken,
+} from './attestation/index.ts';
 export { BARE_VCPU_BYTES, BareVcpu } from './bare-vcpu.ts';
 export type { GuestClock } from './clock.ts';
 export { VcpuDebugger, VmDebugger } from './debugger.ts';

@@ -126,7 +126,7 @@ export class Vm implements Disposable {
       options.gic === 3
         ? new GicV3({ ...gicOptions, memory: this.memory.hypervisorPort() })
         : new GicV2(gicOptions);
-    this.realm = options.realm && this.createRealm(options.realm, features);
+    this.realm = options.realm && this.createRealm(options.realm, features, options.random);
     const calls = new CallDispatcher(
       this.realm
         ? [archFunctions, psciFunctions(this.power(), 1), rsiFunctions(this.realm)]
@@ -215,14 +215,18 @@ export class Vm implements Disposable {
     });
   }
 
-  private createRealm(options: RealmOptions, features: CpuFeatures): RealmMonitor {
+  private createRealm(
+    options: RealmOptions,
+    features: CpuFeatures,
+    random: RandomSource = () => false,
+  ): RealmMonitor {
     const parameters = {
       ipaBits: this.memory.ipaBits,
       breakpoints: BREAKPOINTS,
       watchpoints: WATCHPOINTS,
       pmu: features.pmu,
     };
-    return new RealmMonitor(parameters, this.memory.realm!, new Attester(), options.personalization);
+    return new RealmMonitor(parameters, this.memory.realm!, new Attester(random), options.personalization);
   }
 
   /** The vCPU that ran last: another's exclusive monitor does not survive its turn. */
