@@ -245,7 +245,18 @@ export class GuestMemfd implements Holder {
     }
     const first = Number(at / page);
     const end = Number((at + bytes) / page);
+    const lost = to === 'shared' && !byGuest ? this.privatePages(first, end) : [];
     this.convertPages(first, end, to === 'shared', byGuest);
+    for (const n of lost) this.client.lost(this.gfnOf(n));
+  }
+
+  /** Those that are present. */
+  private privatePages(first: number, end: number): number[] {
+    const pages: number[] = [];
+    this.frames.forEach(first, end, (page) => {
+      if (!this.isShared(page)) pages.push(page);
+    });
+    return pages;
   }
 
   /** On behalf of a realm: its pages change hands with nothing in them. Throws EBADF, EPERM, EBUSY. */

@@ -51,6 +51,11 @@ export class SwapFile {
     return page.tags !== undefined;
   }
 
+  /** The data of every page that is out, as whoever reads the disk sees it. */
+  *disk(): Generator<Uint8Array> {
+    for (const { data } of this.pages.values()) yield data.slice();
+  }
+
   free(slot: number): void {
     this.pages.delete(slot);
   }

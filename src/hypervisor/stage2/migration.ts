@@ -68,6 +68,8 @@ export function importPage(memory: VmMemory, page: MigratedPage): void {
     throw new Errno('EINVAL', 'a page has 4096 bytes, and 256 tags or none');
   }
   if (tags !== undefined && !memory.hasMte) throw new Errno('EINVAL', 'tags for a VM without MTE');
+  if (guest.stateAt(gfn) === POISON)
+    throw new Errno('EFAULT', `GFN ${gfn.toString(16)} is dead on this side`);
   if (custody !== 'lent') matchFile(memory, gfn, custody === 'plain');
   const frame = place(memory, gfn, custody === 'plain');
   ledger.memory.data(frame).set(data);

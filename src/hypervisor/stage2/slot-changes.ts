@@ -68,6 +68,8 @@ function changeOf(vm: SlotOwner, old: Slot, region: CheckedRegion): 'move' | 'fl
 }
 
 function createSlot(vm: SlotOwner, region: CheckedRegion): void {
+  // What a guarded guest found to be no memory stays none.
+  if (vm.extensions.mmioGuard) needFreedom(vm, 'addition');
   const slot = new Slot(region);
   if (region.flags & MEM_GUEST_MEMFD) {
     if (region.memfd === undefined || !region.memfd.isOpen) throw new Errno('EBADF', 'no such file');

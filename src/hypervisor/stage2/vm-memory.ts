@@ -20,10 +20,13 @@ import {
   type Actor,
   type Auditor,
   decide,
+  ENTRY_PRESENT,
   type Guest,
   HOST,
   type Ledger,
   type MemoryPort,
+  NONE,
+  POISON_ENTRY,
   type Report,
   type TlbInvalidator,
   type Verdict,
@@ -223,7 +226,11 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   }
 
   lost(gfn: number): void {
+    const { guest } = this;
     this.realm?.lost(gfn);
+    if (!guest.isProtected || !this.ran || guest.isDying || gfn === NONE) return;
+    // The guest would take whatever came there next for its own page: the address is dead, as after a forced reclaim.
+    if ((guest.table.get(gfn) & ENTRY_PRESENT) === 0) guest.table.set(gfn, POISON_ENTRY);
   }
 
   // -------------------------------------------------------------- slots
@@ -338,15 +345,25 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
 
   // -------------------------------------------------------------- MTE
 
-  /** KVM_ARM_MTE_COPY_TAGS: bytes of guest memory whose tags were copied. */
-  copyTags(request: CopyTags): number {
+  /** KVM_ARM_MTE_COPY_TAGS: bytes of guest memory whose tags were copied. EPERM for a page that is private. */
+  copyTags(request: CopyTags, by: 'vmm' | 'debugger' = 'vmm'): number {
     this.needAlive();
     if (this.isRealm) throw new Errno('EINVAL', "a realm's tags are its own");
-    return copyTags(this, request);
+    const { ledger, hasMte, isLogging } = this;
+    return copyTags(
+      { ledger, hasMte, isLogging, frameForTags: (gfn, write) => this.frameForTags(gfn, write, by) },
+      request,
+    );
   }
 
-  frameForTags(gfn: number, write: boolean): FrameNumber {
-    const frame = this.mapper.frameFor(gfn, write, { kind: 'vcpu', vm: this.guest.handle });
+  frameForTags(gfn: number, write: boolean, by: 'vmm' | 'debugger' = 'vmm'): FrameNumber {
+    const { ledger, guest, extensions } = this;
+    const actor: Actor = by === 'vmm' ? VMM : { kind: 'debugger', vm: guest.handle };
+    const operation = by === 'vmm' ? 'tag' : 'debug';
+    const route = this.mapper.route(gfn, true);
+    const { rule, reason } = decide(ledger.frames, actor, operation, route, extensions.debugPrivate);
+    if (rule === 'sealed') throw new Errno('EPERM', reason);
+    const frame = this.mapper.frameFor(gfn, write, { kind: 'vcpu', vm: guest.handle });
     if (frame === undefined)
       throw new Errno('EFAULT', `nothing that could carry tags stands at GFN ${gfn.toString(16)}`);
     return frame;

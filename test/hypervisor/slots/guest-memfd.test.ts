@@ -89,6 +89,19 @@ describe('KVM_CREATE_GUEST_MEMFD and binding (FACTS C)', () => {
     const vcpu = memory.createVcpuPort(0);
     vcpu.setTag(inFile(0), 5);
     const tags = new Uint8Array(256);
+    const copy = { ipa: FILE, length: PAGE, flags: 1, tags };
+    // The page is private: the VMM's call does not reach it, nor see what it has for tags.
+    expect(outcome(() => memory.copyTags(copy))).toBe('EPERM');
+    expect(outcome(() => memory.copyTags({ ...copy, flags: 0 }))).toBe('EPERM');
+    expect(tags[0]).toBe(0);
+  });
+
+  it('the VMM copies tags of pages that are shared', () => {
+    const { memory } = kit({ extensions: EVERYTHING });
+    memory.enableMte();
+    memory.setUserMemoryRegion2(slot(memory.createGuestMemfd(4 * PAGE, MMAP | INIT_SHARED)));
+    memory.createVcpuPort(0).setTag(inFile(0), 5);
+    const tags = new Uint8Array(256);
     expect(memory.copyTags({ ipa: FILE, length: PAGE, flags: 1, tags })).toBe(PAGE);
     expect(tags[0]).toBe(5);
   });
