@@ -1,10 +1,11 @@
 // All commands, in the order in which help shows them.
 
 import type { CliCommand } from '../command.ts';
+import { attack } from './attack.ts';
 import { check } from './check.ts';
 import { explain } from './explain.ts';
 import { pull } from './pull.ts';
 import { replay } from './replay.ts';
 import { run } from './run.ts';
 
-export const COMMANDS: readonly CliCommand[] = [run, pull, check, explain, replay];
+export const COMMANDS: readonly CliCommand[] = [run, pull, check, explain, attack, replay];

@@ -1,0 +1,20 @@
+// The catalogue, in the order in which it is shown.
+
+import type { Attack } from '../attack.ts';
+import { debuggerAttacks } from './debugger.ts';
+import { deviceAttacks } from './device.ts';
+import { guestAttacks } from './guest.ts';
+import { hostKernelAttacks } from './host-kernel.ts';
+import { ringAttacks } from './ring.ts';
+import { secondVmAttacks } from './second-vm.ts';
+import { vmmAttacks } from './vmm.ts';
+
+export const ATTACKS: readonly Attack[] = [
+  ...vmmAttacks,
+  ...hostKernelAttacks,
+  ...deviceAttacks,
+  ...ringAttacks,
+  ...secondVmAttacks,
+  ...debuggerAttacks,
+  ...guestAttacks,
+];

@@ -1,0 +1,315 @@
+// The VMM reaches for private pages by its own mappings.
+
+import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE } from '../../../hypervisor/slots/index.ts';
+import { PAGE_SIZE } from '../../../lib/index.ts';
+import type { Attack } from '../attack.ts';
+import { deviceOf } from '../guest.ts';
+import { CODE } from '../program.ts';
+import { ALIAS, FRESH, IN_FILE, IN_MEMFD, SECRET, SHARED, SPARE } from '../scene.ts';
+import { bytesOf } from '../words.ts';
+
+/** What the attacker would have the guest take for its own. */
+const FORGED = new Uint8Array(32).fill(0x5a);
+
+export const vmmAttacks: readonly Attack[] = [
+  {
+    name: 'vmm-read',
+    who: 'VMM',
+    what: 'reads the private page through its own mapping',
+    unprotected: 'leaks',
+    run(scene) {
+      scene.walk(SECRET);
+      return scene.read('the VMM', scene.space.port, scene.at(SECRET));
+    },
+  },
+  {
+    name: 'vmm-write',
+    who: 'VMM',
+    what: 'writes to the private page through its own mapping',
+    unprotected: 'leaks',
+    run: (scene) => scene.write('the VMM', scene.space.port, scene.at(SECRET), FORGED),
+  },
+  {
+    name: 'vmm-inject-code',
+    who: 'VMM',
+    what: "overwrites the guest's code with a program that sends out the registers",
+    unprotected: 'leaks',
+    run(scene) {
+      const { guest, space } = scene;
+      // ldp x0, x1, [x25]; ret
+      const code = Uint8Array.from([0x20, 0x03, 0x40, 0xa9, 0xc0, 0x03, 0x5f, 0xd6]);
+      const { rule } = scene.write('the VMM', space.port, scene.codeAt + 0x600, code);
+      if (rule !== undefined) return { rule };
+      guest.call(0, 'refetch', BigInt(CODE + 0x600));
+      const answer = scene.guestDoes('runs it', guest.call(0, BigInt(CODE + 0x600)));
+      return { seen: answer.kind === 'done' ? bytesOf(answer.x) : new Uint8Array(0) };
+    },
+  },
+  {
+    name: 'vmm-early-mapping',
+    who: 'VMM',
+    what: 'touches a page before the guest does, and reads it by the same mapping afterwards',
+    unprotected: 'leaks',
+    run(scene) {
+      scene.read('the VMM', scene.space.port, scene.at(FRESH));
+      scene.moveSecret(FRESH);
+      return scene.read('the VMM', scene.space.port, scene.at(FRESH));
+    },
+  },
+  {
+    name: 'vmm-after-unshare',
+    who: 'VMM',
+    what: 'reads a shared page, and again after the guest took it back and put its secret there',
+    unprotected: 'leaks',
+    run(scene) {
+      scene.read('the VMM', scene.space.port, scene.at(SHARED));
+      if (!scene.mode.unshare(scene.guest, SHARED)) throw new Error('the guest cannot take its page back');
+      scene.moveSecret(SHARED);
+      return scene.read('the VMM', scene.space.port, scene.at(SHARED));
+    },
+  },
+  {
+    name: 'vmm-second-mapping',
+    who: 'VMM',
+    what: "maps the shared file behind the guest's memory once more and reads by that",
+    unprotected: 'leaks',
+    run(scene) {
+      const { space, file } = scene;
+      scene.moveSecret(IN_FILE);
+      const second = space.mmapFile(file, 0, PAGE_SIZE);
+      return scene.read('the VMM', space.port, second);
+    },
+  },
+  {
+    name: 'vmm-memfd-mmap',
+    who: 'VMM',
+    what: 'maps the guest_memfd and reads the private page',
+    unprotected: 'leaks',
+    run(scene) {
+      const { space, memfd } = scene;
+      scene.moveSecret(IN_MEMFD);
+      scene.walk(IN_MEMFD);
+      return scene.read('the VMM', space.port, space.mmapMemfd(memfd, 0, PAGE_SIZE));
+    },
+  },
+  {
+    name: 'vmm-memfd-convert',
+    who: 'VMM',
+    what: 'converts the page of the guest_memfd to shared behind the guest, and reads it',
+    unprotected: 'leaks',
+    fate: 'loses a page',
+    run(scene) {
+      const { space, memfd } = scene;
+      scene.moveSecret(IN_MEMFD);
+      const at = space.mmapMemfd(memfd, 0, PAGE_SIZE);
+      memfd.convert(0, PAGE_SIZE, 'shared');
+      scene.say('the VMM converts the page to shared');
+      const sight = scene.read('the VMM', space.port, at);
+      return { rule: 'scrubbed', ...sight };
+    },
+  },
+  {
+    name: 'vmm-memfd-punch',
+    who: 'VMM',
+    what: 'punches a hole into the guest_memfd, so that the guest finds an empty page at its address',
+    unprotected: 'leaks',
+    fate: 'loses a page',
+    run(scene) {
+      scene.moveSecret(IN_MEMFD);
+      scene.memfd.fallocate(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, 0, PAGE_SIZE);
+      scene.say('the VMM punches a hole');
+      return { rule: 'poisoned' };
+    },
+  },
+  {
+    name: 'vmm-file-punch',
+    who: 'VMM',
+    what: "punches a hole into the shared file behind the guest's memory",
+    unprotected: 'leaks',
+    run(scene) {
+      scene.moveSecret(IN_FILE);
+      return scene.disturb(IN_FILE, 'the VMM punches a hole', () => scene.file.punchHole(0, 1));
+    },
+  },
+  {
+    name: 'vmm-map-fixed',
+    who: 'VMM',
+    what: "maps memory of its own over the guest's (MAP_FIXED), with content of its choice",
+    unprotected: 'leaks',
+    run(scene) {
+      const { space } = scene;
+      return scene.disturb(SECRET, 'the VMM maps its own memory there', () => {
+        space.mmapAnonymous(PAGE_SIZE, { at: scene.at(SECRET) });
+        scene.write('the VMM', space.port, scene.at(SECRET), FORGED);
+      });
+    },
+  },
+  {
+    name: 'vmm-madvise',
+    who: 'VMM',
+    what: "drops the guest's page (MADV_DONTNEED), so that the guest finds an empty one",
+    unprotected: 'leaks',
+    run: (scene) =>
+      scene.disturb(SECRET, 'the VMM drops the page', () =>
+        scene.space.madviseDontneed(scene.at(SECRET), PAGE_SIZE),
+      ),
+  },
+  {
+    name: 'vmm-old-page',
+    who: 'VMM',
+    what: 'keeps a copy of the page and puts the old content back later',
+    unprotected: 'leaks',
+    run(scene) {
+      const { space, guest } = scene;
+      const old = scene.read('the VMM', space.port, scene.at(SECRET), PAGE_SIZE);
+      scene.must(guest.beat(0));
+      scene.say('the guest goes on');
+      return scene.write('the VMM', space.port, scene.at(SECRET), old.seen ?? new Uint8Array(PAGE_SIZE));
+    },
+  },
+  {
+    name: 'vmm-after-teardown',
+    who: 'VMM',
+    what: 'reads the memory after the VM has ended',
+    unprotected: 'leaks',
+    fate: 'torn down',
+    run(scene) {
+      scene.vm.dispose();
+      scene.say('the VM ends');
+      return { rule: 'scrubbed', ...scene.read('the VMM', scene.space.port, scene.at(SECRET)) };
+    },
+  },
+  {
+    name: 'slot-move',
+    who: 'VMM',
+    what: 'moves the memory slot to another address under the guest, and answers in its place',
+    unprotected: 'leaks',
+    run(scene) {
+      const region = { slot: 1, flags: 0, gpa: 0xd000_0000, size: 16 * PAGE_SIZE, hva: scene.at(SECRET) };
+      return (
+        scene.denied('the VMM moves the slot', () => scene.vm.memory.setUserMemoryRegion(region), {
+          EPERM: 'frozen',
+        }) ?? {}
+      );
+    },
+  },
+  {
+    name: 'slot-rebind',
+    who: 'VMM',
+    what: 'deletes the slot and binds the address to memory with content of its choice',
+    unprotected: 'leaks',
+    run(scene) {
+      const { space, vm } = scene;
+      const size = 16 * PAGE_SIZE;
+      const other = space.mmapAnonymous(size);
+      scene.write('the VMM', space.port, other, FORGED);
+      const bind = (bytes: number): void =>
+        vm.memory.setUserMemoryRegion({ slot: 1, flags: 0, gpa: SECRET, size: bytes, hva: other });
+      const denied = scene.denied('the VMM deletes the slot', () => bind(0), { EPERM: 'frozen' });
+      if (!denied) bind(size);
+      return denied ?? {};
+    },
+  },
+  {
+    name: 'slot-twice',
+    who: 'VMM',
+    what: 'gave the page a second address before the start, so that a store of the guest to one changes the other',
+    unprotected: 'leaks',
+    fate: 'loses a page',
+    run(scene) {
+      const { guest } = scene;
+      const answer = scene.guestDoes(
+        'stores at the second address',
+        guest.call(1, 'store', BigInt(ALIAS), 0x5a5an),
+      );
+      return answer.kind === 'failed' && answer.why === 'EPERM' ? { rule: 'mapped' } : {};
+    },
+  },
+  {
+    name: 'mmio-forged',
+    who: 'VMM',
+    what: 'answers a load from an address that the guest never took for a device',
+    unprotected: 'leaks',
+    run(scene) {
+      const { guest } = scene;
+      const forged = 0x5a5a_5a5an;
+      guest.emulate = () => forged;
+      const answer = scene.guestDoes('loads from 0x20000000', guest.call(0, 'load', 0x2000_0000n));
+      if (answer.kind === 'done' && answer.x[0] === forged)
+        return { gained: `the guest took ${forged.toString(16)} from it` };
+      return guest.seenByVmm.length === 0 && isAbort(answer) ? { rule: 'guarded' } : {};
+    },
+  },
+  {
+    name: 'mmio-eavesdrop',
+    who: 'VMM',
+    what: 'waits for a store of the guest beyond its memory to see the value',
+    unprotected: 'leaks',
+    run(scene) {
+      const { guest } = scene;
+      const value = new DataView(scene.secret.buffer).getBigUint64(0, true);
+      const answer = scene.guestDoes('stores to 0x20000000', guest.call(0, 'store', 0x2000_0000n, value));
+      const [exit] = guest.seenByVmm;
+      if (exit) return { seen: bytesOf([exit.data]) };
+      return isAbort(answer) ? { rule: 'guarded' } : {};
+    },
+  },
+  {
+    name: 'mmio-fake-ram',
+    who: 'VMM',
+    what: 'puts memory behind an address that the guest takes for a hole',
+    unprotected: 'leaks',
+    run(scene) {
+      const { space, vm, guest } = scene;
+      const fake = space.mmapAnonymous(PAGE_SIZE);
+      scene.write('the VMM', space.port, fake, FORGED);
+      const denied = scene.denied(
+        'the VMM adds a slot at 0x20000000',
+        () =>
+          vm.memory.setUserMemoryRegion({ slot: 5, flags: 0, gpa: 0x2000_0000, size: PAGE_SIZE, hva: fake }),
+        { EPERM: 'guarded' },
+      );
+      const answer = scene.guestDoes('loads from 0x20000000', guest.call(0, 'load', 0x2000_0000n));
+      if (answer.kind === 'done') return { gained: `the guest took ${answer.x[0].toString(16)} from it` };
+      return denied ?? {};
+    },
+  },
+  {
+    name: 'mmio-fake-device-ram',
+    who: 'VMM',
+    what: "puts memory behind a device's page that the guest has announced, to collect what it stores there",
+    unprotected: 'leaks',
+    run(scene) {
+      const { space, vm, guest } = scene;
+      const fake = space.mmapAnonymous(PAGE_SIZE);
+      const at = deviceOf(2);
+      scene.mode.guard(guest, at);
+      const denied = scene.denied(
+        `the VMM adds a slot at 0x${at.toString(16)}`,
+        () => vm.memory.setUserMemoryRegion({ slot: 5, flags: 0, gpa: at, size: PAGE_SIZE, hva: fake }),
+        { EPERM: 'guarded' },
+      );
+      if (denied) return denied;
+      const value = new DataView(scene.secret.buffer).getBigUint64(0, true);
+      scene.guestDoes('stores a word for its device', guest.call(0, 'store', BigInt(at), value));
+      return scene.read('the VMM', space.port, fake);
+    },
+  },
+  {
+    name: 'register-poke',
+    who: 'VMM',
+    what: "points the guest's own check of its page at another page",
+    unprotected: 'leaks',
+    run(scene) {
+      return (
+        scene.denied('the VMM sets x25', () => scene.vm.vcpus[0].setRegister('x25', BigInt(SPARE)), {
+          EPERM: 'registers',
+        }) ?? {}
+      );
+    },
+  },
+];
+
+/** The architected answer to an access that nobody may see. */
+const isAbort = (answer: { readonly kind: string; readonly esr?: bigint }): boolean =>
+  answer.kind === 'fault' && (answer.esr === 0x9600_0010n || answer.esr === 0x9600_0050n);
