@@ -1,6 +1,7 @@
 // npm run bench: the same guest work on Ringfence and on other emulators, interleaved in one run, because machines differ
 // and drift. Prints the page and writes it to docs/PERFORMANCE.md.
 
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -18,6 +19,7 @@ import { sectionsOf } from './text.ts';
 const PAGE = 'docs/PERFORMANCE.md';
 const NOTES = 'bench/notes.md';
 const WORK = 'build/bench';
+const ROUNDS = 5;
 
 interface Options {
   readonly rounds: number;
@@ -50,7 +52,7 @@ const names = (all: readonly { readonly name: string }[]): string => all.map((on
 
 const program = new Command('npm run bench --')
   .description(`the same guest work on Ringfence and on other emulators; writes ${PAGE}`)
-  .option('--rounds <n>', 'how often each row runs; the page shows medians', wholeNumber, 5)
+  .option('--rounds <n>', 'how often each row runs; the page shows medians', wholeNumber, ROUNDS)
   .option('--rows <a,b>', 'only these rows', listed('row', ROWS))
   .option('--peers <a,b>', 'only these emulators; Ringfence is always among them', listed('emulator', PEERS))
   .addOption(
@@ -99,10 +101,23 @@ async function findPresent(wanted: readonly Peer[], sourcesFile: string | undefi
   return { peers, guests, absent };
 }
 
+/** How to measure the same again, without what only says where files are. */
+function commandOf({ rounds, rows, peers, time, interpreter }: Options): string {
+  const words = [
+    ...(rounds === ROUNDS ? [] : ['--rounds', `${rounds}`]),
+    ...(rows ? ['--rows', rows.map((row) => row.name).join()] : []),
+    ...(peers ? ['--peers', peers.map((peer) => peer.name).join()] : []),
+    ...(time === 'host' ? [] : ['--time', time]),
+    ...(interpreter ? [] : ['--no-interpreter']),
+  ];
+  return ['npm run bench', ...(words.length > 0 ? ['--'] : []), ...words].join(' ');
+}
+
 async function run(): Promise<void> {
   program.parse();
   const given = program.opts<Options>();
   const { rounds, time } = given;
+  execFileSync(process.execPath, ['scripts/build.js'], { stdio: ['ignore', 'ignore', 'inherit'] });
   const rows = ROWS.filter((row) => given.rows?.includes(row) ?? true);
   const { peers, guests, absent } = await findPresent(given.peers ?? PEERS, given.sources);
   for (const line of absent) progress(line);
@@ -116,9 +131,7 @@ async function run(): Promise<void> {
   const contents = { time, rounds, peers, rows, guests, results, interpreter, absent };
   const page = writePage({
     ...contents,
-    command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(
-      ' ',
-    ),
+    command: commandOf(given),
     machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} CPUs`,
     notes: sectionsOf(readFileSync(NOTES, 'utf8')),
   });

@@ -21,6 +21,8 @@ export interface Results {
   readonly cells: Map<string, Map<string, Cell>>;
   /** The largest resident sets in MiB of the one-CPU guests, by peer. */
   readonly mebibytes: Map<string, number[]>;
+  /** What the work printed, by row and architecture. */
+  readonly values: Map<string, string>;
 }
 
 export type Guests = ReadonlyMap<Architecture, BenchGuest>;
@@ -34,7 +36,7 @@ export interface MeasureOptions {
 }
 
 export async function measure(options: MeasureOptions): Promise<Results> {
-  const results: Results = { cells: new Map(), mebibytes: new Map() };
+  const results: Results = { cells: new Map(), mebibytes: new Map(), values: new Map() };
   for (const row of options.rows) {
     results.cells.set(
       row.name,
@@ -102,9 +104,14 @@ class Turn {
   private async work(peer: Peer, row: Row): Promise<void> {
     const cell = this.cell(row, peer);
     const session = this.sessions.get(peer);
-    if (row.kind !== 'work' || cell.failure !== undefined || !session) return;
+    if (row.kind !== 'work' || cell.failure !== undefined) return;
+    if (!session) {
+      cell.failure = 'there was no guest any more';
+      return;
+    }
     try {
       const { seconds, value, stats } = await session.run(row);
+      this.compare(peer, row, value);
       this.record(row, peer, seconds, stats, value);
     } catch (error) {
       cell.failure = sentence(error);
@@ -135,6 +142,14 @@ class Turn {
       row,
       `${seconds.host.toFixed(2)} s, CPU ${seconds.cpu.toFixed(2)} s${value && ` (${value})`}`,
     );
+  }
+
+  private compare(peer: Peer, row: Row, value: string): void {
+    const key = `${row.name} ${peer.architecture}`;
+    const expected = this.results.values.get(key) ?? value;
+    this.results.values.set(key, expected);
+    // A guest that gets another result has not done the same work, however fast.
+    if (value !== expected) throw new Error(`the guest's result is ${value}, elsewhere ${expected}`);
   }
 
   private recordMemory(): void {

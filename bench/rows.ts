@@ -118,7 +118,7 @@ export const ROWS: readonly Row[] = [
   program('memcpy-16m', 'memcpy, blocks 16 MiB apart', { amount: 256, worth: 1 / 1024, unit: 'GiB/s' }),
   program('memset', 'memset, blocks of 16 MiB', { amount: 8192, worth: 1 / 1024, unit: 'GiB/s' }),
   program('nbody', 'n-body, 64-bit floating point', {
-    amount: 300_000,
+    amount: 600_000,
     worth: 1e-3,
     unit: 'k steps/s',
     targets: FASTER,
