@@ -7,7 +7,7 @@ import { ATTR_TAGGED, type GuestDebug, NO_DEBUG, STATE } from '../hardware/index
 import { Errno, type Gpa, PAGE_SIZE, TAG_GRANULE } from '../lib/index.ts';
 import type { MemoryPort, Refusal } from './ledger/index.ts';
 import { COPY_TAGS_FROM_GUEST, TAGS_PER_PAGE } from './mte/index.ts';
-import type { VmMemory } from './stage2/index.ts';
+import { type MemoryStretch, memoryStretches, type VmMemory } from './stage2/index.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** One more than what any register that a debugger writes can hold. */
@@ -123,7 +123,7 @@ export class VcpuDebugger {
     this.eachTaggedPage(address, length, (page, first, count) => {
       const all = this.tagsOf(page);
       for (let n = 0; n < count; n++) all[first + n] = tags[done++ % tags.length] & 15;
-      this.vm.memory.copyTags({ ipa: page, length: PAGE_SIZE, flags: 0, tags: all });
+      this.vm.memory.copyTags({ ipa: page, length: PAGE_SIZE, flags: 0, tags: all }, 'debugger');
     });
     return done === wanted;
   }
@@ -148,7 +148,7 @@ export class VcpuDebugger {
 
   private tagsOf(page: number): Uint8Array {
     const tags = new Uint8Array(TAGS_PER_PAGE);
-    this.vm.memory.copyTags({ ipa: page, length: PAGE_SIZE, flags: COPY_TAGS_FROM_GUEST, tags });
+    this.vm.memory.copyTags({ ipa: page, length: PAGE_SIZE, flags: COPY_TAGS_FROM_GUEST, tags }, 'debugger');
     return tags;
   }
 
@@ -192,6 +192,26 @@ export class VmDebugger {
 
   get hasMte(): boolean {
     return this.memory.hasMte;
+  }
+
+  /** RAM by what a dump holds of it, ascending. */
+  stretches(): Iterable<MemoryStretch> {
+    return memoryStretches(this.memory);
+  }
+
+  /** Bytes from a guest-physical address on: all, or none with the reason. */
+  readPhysical(address: number, into: Uint8Array): Refusal | undefined {
+    return this.physical.read(address, into);
+  }
+
+  /** Allocation tags of whole pages from a guest-physical address on, one a byte. EFAULT where one has none to show. */
+  readPhysicalTags(address: number, tags: Uint8Array): void {
+    const length = tags.length * TAG_GRANULE;
+    const done = this.memory.copyTags(
+      { ipa: address, length, flags: COPY_TAGS_FROM_GUEST, tags },
+      'debugger',
+    );
+    if (done < length) throw new Errno('EFAULT', 'no tags here');
   }
 
   needPermission(): void {

@@ -10,6 +10,8 @@ export interface Holder {
   readonly label: string;
   /** The frame of a page, or NONE while nothing has touched it or it is swapped out. */
   frameAt(page: number): number;
+  /** Whether the page has content that frameAt() does not show, because it is swapped out. */
+  isSwapped?(page: number): boolean;
   /** The only VM that may reach the page, or HOST where any mapping of it may. */
   privateTo(page: number): Owner;
   /** Makes the page present, and for a write its own. Throws ENOMEM. */

@@ -15,6 +15,7 @@ import {
   NONE,
   type Owner,
   PageTable,
+  present,
   Route,
   View,
 } from '../ledger/index.ts';
@@ -275,6 +276,10 @@ export class AddressSpace implements Holder {
 
   // -------------------------------------------------------------- the host kernel's hand on it
 
+  isSwapped(page: number): boolean {
+    return (this.table.get(page) & SWAPPED) !== 0;
+  }
+
   /** Writes a page to swap and frees its frame. Throws what keeps it where it is. */
   swapOut(page: number): void {
     const { ledger } = this;
@@ -366,9 +371,8 @@ class VmmPort extends View {
       };
       return NONE;
     }
-    const frame = this.bring(route, write);
-    if (frame !== NONE && write) space.reportWrite(page);
-    return frame;
+    if (write) space.reportWrite(page);
+    return present(ledger, route, write);
   }
 }
 

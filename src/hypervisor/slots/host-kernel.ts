@@ -152,9 +152,8 @@ export class HostKernelPort extends View {
     const route = space.route(page);
     const verdict = decide(ledger.frames, KERNEL, write ? 'write' : 'read', route);
     if (verdict.allowed) {
-      const frame = this.bring(route, write);
-      if (frame !== NONE && write) space.reportWrite(page);
-      return frame;
+      if (write) space.reportWrite(page);
+      return present(ledger, route, write);
     }
     const refusal: Refusal = { rule: verdict.rule, reason: verdict.reason, address: page * PAGE_SIZE };
     this.refusal = refusal;

@@ -1,13 +1,13 @@
 export { MEMORY_ATTRIBUTE_PRIVATE, type MemoryAttributes } from './attributes.ts';
 export * from './capabilities.ts';
 export { DirtyLog } from './dirty-log.ts';
+export { type MemoryStretch, memoryStretches } from './dump.ts';
 export { type ExplainedAccess, type Explanation, explain, formatExplanation } from './explain.ts';
 export { type ConversionPolicy, DomainPort, IommuDomain } from './iommu-domain.ts';
-export { ARRIVALS, type Custody, exportPage, importPage, type MigratedPage } from './migration.ts';
+export { type Custody, exportPage, importPage, type MigratedPage } from './migration.ts';
 export { type FaultExit, MEMORY_FAULT_PRIVATE } from './outcome.ts';
 export type { ShareResult } from './protected-guest.ts';
 export { RealmMemory, type RipasChange } from './realm-memory.ts';
-export { SwitchOver } from './switch-over.ts';
 export { type VcpuAccess, VcpuPort } from './vcpu-port.ts';
 export { VcpuStage2 } from './vcpu-stage2.ts';
 export { VmMemory, type VmMemoryOptions } from './vm-memory.ts';

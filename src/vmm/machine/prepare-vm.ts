@@ -31,7 +31,10 @@ export type MachineVcpu = Pick<
 export type MachineVm = Pick<Vm, 'devicePort' | 'irqLine' | 'signalMsi' | 'nextDeadline' | 'dispose'>;
 
 /** What a debugger outside the guest uses of a VM. */
-export type MachineDebugger = Pick<VmDebugger, 'isOpen' | 'hasMte'> & {
+export type MachineDebugger = Pick<
+  VmDebugger,
+  'isOpen' | 'hasMte' | 'stretches' | 'readPhysical' | 'readPhysicalTags'
+> & {
   readonly vcpus: readonly VcpuDebug[];
 };
 export type VcpuDebug = Pick<

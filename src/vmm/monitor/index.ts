@@ -1,3 +1,11 @@
+export {
+  type AddressRange,
+  type CoreSink,
+  type DumpOptions,
+  type DumpSummary,
+  dumpCore,
+  dumpCoreToFile,
+} from './core-dump/index.ts';
 export { type GdbMachine, GdbServer, GdbSession } from './gdb/index.ts';
 export { type Endpoint, listen } from './listen.ts';
 export {

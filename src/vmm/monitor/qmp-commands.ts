@@ -8,7 +8,17 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** The part of a machine that the monitor drives. */
 export type QmpMachine = Pick<
   Machine,
-  'state' | 'pause' | 'resume' | 'reset' | 'powerdown' | 'quit' | 'on' | 'stats' | 'expectEvents' | 'explain'
+  | 'state'
+  | 'pause'
+  | 'resume'
+  | 'reset'
+  | 'powerdown'
+  | 'quit'
+  | 'on'
+  | 'stats'
+  | 'expectEvents'
+  | 'explain'
+  | 'debugger'
 >;
 
 export interface QmpArgument {

@@ -3,6 +3,7 @@
 
 import type { Server, Socket } from 'node:net';
 import type { Disposable } from '../../lib/index.ts';
+import { DUMP_COMMANDS } from './core-dump/index.ts';
 import { type Endpoint, listen } from './listen.ts';
 import { QMP_COMMANDS, type QmpMachine, type QmpTable } from './qmp-commands.ts';
 import { QmpSession } from './qmp-session.ts';
@@ -18,7 +19,7 @@ export class QmpServer implements Disposable {
   /** `extra` adds commands to the standard ones. Throws UserError where the endpoint cannot be used. */
   static async open(machine: QmpMachine, endpoint: Endpoint, extra: QmpTable = {}): Promise<QmpServer> {
     const sockets = new Set<Socket>();
-    const table = { ...QMP_COMMANDS, ...extra };
+    const table = { ...QMP_COMMANDS, ...DUMP_COMMANDS, ...extra };
     const server = await listen('qmp', endpoint, (socket) => {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));

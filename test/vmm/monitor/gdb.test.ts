@@ -98,6 +98,11 @@ class FakeMachine implements GdbMachine {
   quit(): void {
     this.calls.push('quit');
   }
+  stretches(): never[] {
+    return [];
+  }
+  readPhysical(): undefined {}
+  readPhysicalTags(): void {}
   explain(address: number): never {
     throw new RangeError(`${address} is no guest-physical address`);
   }

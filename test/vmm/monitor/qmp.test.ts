@@ -67,6 +67,10 @@ class FakeMachine implements QmpMachine {
     };
   }
 
+  get debugger(): QmpMachine['debugger'] {
+    throw new Error('no debugger here');
+  }
+
   expectEvents(): { dispose(): void } {
     this.held++;
     return { dispose: () => this.held-- };
