@@ -3,7 +3,7 @@
 
 /** Why an access was not allowed: the rule that said no, in one line that a person can read. */
 export interface Refusal {
-  /** The rule's id, e.g. 'sealed', 'contained', 'unmapped'. */
+  /** The rule's id, e.g. 'sealed', 'contained', 'unmapped'; 'no-memory' where the host has no frame left. */
   readonly rule: string;
   readonly reason: string;
   /** The first address, in the port's own address space, that was refused. */

@@ -1,12 +1,14 @@
 // A port: bytes in and out of somebody's address space, page by page, each page decided on first use and the
 // answer cached until the ledger drops it. What an address means and who asks is the subclass's to say.
 
-import { type HostOffset, hostOffset, PAGE_SIZE } from '../../lib/index.ts';
+import { Errno, type HostOffset, hostOffset, PAGE_SIZE } from '../../lib/index.ts';
+import { present } from './decide.ts';
 import { FRAME_MERGED, FRAME_VIEWED } from './frames.ts';
 import type { TlbInvalidator } from './guest.ts';
 import type { Auditor, Report } from './invariants.ts';
 import type { Ledger } from './ledger.ts';
 import type { MemoryPort, Refusal } from './port.ts';
+import type { Route } from './route.ts';
 import { NONE, NOPAGE } from './states.ts';
 
 const ENTRIES = 64;
@@ -43,6 +45,18 @@ export abstract class View implements MemoryPort, TlbInvalidator, Auditor {
    * as done: whoever logs writes has heard of it.
    */
   protected abstract resolve(page: number, write: boolean): number;
+
+  /** The frame of a route that has been allowed, made present, or NONE with `refusal` set where no frame is left. */
+  protected bring(route: Route, write: boolean): number {
+    try {
+      return present(this.ledger, route, write);
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      const address = route.page * PAGE_SIZE;
+      this.refusal = { rule: 'no-memory', reason: error.message, address, signal: 'SIGBUS' };
+      return NONE;
+    }
+  }
 
   read(address: number, into: Uint8Array): Refusal | undefined {
     const { u8 } = this.ledger.memory;

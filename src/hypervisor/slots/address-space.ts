@@ -15,7 +15,6 @@ import {
   NONE,
   type Owner,
   PageTable,
-  present,
   Route,
   View,
 } from '../ledger/index.ts';
@@ -371,8 +370,9 @@ class VmmPort extends View {
       };
       return NONE;
     }
-    if (write) space.reportWrite(page);
-    return present(ledger, route, write);
+    const frame = this.bring(route, write);
+    if (frame !== NONE && write) space.reportWrite(page);
+    return frame;
   }
 }
 

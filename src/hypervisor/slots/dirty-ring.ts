@@ -55,6 +55,18 @@ export class DirtyRing {
     this.dirtyIndex++;
   }
 
+  /** Whether a write to the page is in it: from the write on until a reset has write-protected the page again. */
+  holds(slot: number, page: number): boolean {
+    for (let index = this.resetIndex; index < this.dirtyIndex; index++) {
+      const at = (index % this.size) * DIRTY_GFN_BYTES;
+      const same =
+        this.entries.getUint32(at + 4, true) === slot &&
+        this.entries.getBigUint64(at + 8, true) === BigInt(page);
+      if (same) return true;
+    }
+    return false;
+  }
+
   /** Frees the entries that were harvested, in order; visits each so that its page is write-protected again. */
   reset(visit: (slot: number, page: number) => void): number {
     let count = 0;

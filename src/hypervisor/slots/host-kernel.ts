@@ -152,8 +152,9 @@ export class HostKernelPort extends View {
     const route = space.route(page);
     const verdict = decide(ledger.frames, KERNEL, write ? 'write' : 'read', route);
     if (verdict.allowed) {
-      if (write) space.reportWrite(page);
-      return present(ledger, route, write);
+      const frame = this.bring(route, write);
+      if (frame !== NONE && write) space.reportWrite(page);
+      return frame;
     }
     const refusal: Refusal = { rule: verdict.rule, reason: verdict.reason, address: page * PAGE_SIZE };
     this.refusal = refusal;

@@ -19,7 +19,7 @@ export function auditStage2(vm: VmMemory, report: Report): void {
     const mayWrite = (entry & ENTRY_WRITE) !== 0;
     if (hasMte && (ledger.frames.flags[entryFrame(entry)] & FRAME_TAGGED) === 0)
       report('tagged', `${what} is untagged`);
-    if (mayWrite && vm.isUnloggedGfn(gfn)) report('logged', `${what} is writable and not logged`);
+    if (mayWrite && vm.dirty.awaitsVcpu(gfn)) report('logged', `${what} is writable and not logged`);
     const slot = mapper.slots.find(gfn);
     if (slot === undefined) {
       if (!guest.isProtected) report('convertible', `${what} is mapped and in no slot`);

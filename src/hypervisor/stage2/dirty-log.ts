@@ -6,7 +6,7 @@ import { DirtyRing, type Slot } from '../slots/index.ts';
 export class DirtyLog {
   /** Bytes of each vCPU's ring; 0 where bitmaps are used. */
   ringBytes = 0;
-  /** Writes that no vCPU makes (interrupt tables) go to the bitmap even with rings. */
+  /** With rings there is a bitmap too, for writes that no vCPU makes (KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP). */
   ringWithBitmap = false;
   private readonly rings = new Map<number, DirtyRing>();
 
@@ -25,6 +25,13 @@ export class DirtyLog {
 
   allRings(): Iterable<DirtyRing> {
     return this.rings.values();
+  }
+
+  /** A vCPU's write to the page has been noted and not been read since. */
+  has(slot: Slot, page: number): boolean {
+    if (!this.usesRings) return slot.dirty?.has(page) ?? false;
+    for (const ring of this.rings.values()) if (ring.holds(slot.id, page)) return true;
+    return false;
   }
 
   /** Page `page` of a slot was written, by a vCPU or by something that is none. */

@@ -21,13 +21,16 @@ export class DirtyTracking {
   private readonly guest: Guest;
   private readonly mapper: Mapper;
   private readonly log: DirtyLog;
+  /** Writes of the VMM and of devices are logged, with rings in a bitmap beside them. */
+  private readonly logsForeign: boolean;
   private manual = 0;
 
-  constructor(ledger: Ledger, guest: Guest, mapper: Mapper, log: DirtyLog) {
+  constructor(ledger: Ledger, guest: Guest, mapper: Mapper, log: DirtyLog, logsForeign: boolean) {
     this.ledger = ledger;
     this.guest = guest;
     this.mapper = mapper;
     this.log = log;
+    this.logsForeign = logsForeign;
   }
 
   // -------------------------------------------------------------- capabilities
@@ -60,11 +63,15 @@ export class DirtyTracking {
       slot.dirty = undefined;
       return;
     }
-    if (!this.log.usesRings || this.log.ringWithBitmap) {
+    if (this.hasBitmaps) {
       slot.dirty ??= new DirtyBitmap(slot.pages, (this.manual & INITIALLY_SET) !== 0);
     }
     this.mapper.writeProtect(slot.gfn, slot.pages);
     this.dropWrites();
+  }
+
+  private get hasBitmaps(): boolean {
+    return !this.log.usesRings || this.log.ringWithBitmap || this.logsForeign;
   }
 
   get isOn(): boolean {
@@ -77,10 +84,17 @@ export class DirtyTracking {
     if (slot?.isLogged) this.log.mark(slot, gfn - slot.gfn);
   }
 
-  /** Logging is on for the GFN and no write has been seen since the log was last cleared. */
+  /** Logging is on for the GFN and no write by anything but a vCPU has been seen since the log was last cleared. */
   awaits(gfn: number): boolean {
     const slot = this.mapper.slots.find(gfn);
     return slot?.dirty !== undefined && !slot.dirty.has(gfn - slot.gfn);
+  }
+
+  /** Logging is on for the GFN and no vCPU's write has been seen since. */
+  awaitsVcpu(gfn: number): boolean {
+    const slot = this.mapper.slots.find(gfn);
+    if (!slot?.isLogged) return false;
+    return !this.log.has(slot, gfn - slot.gfn);
   }
 
   // -------------------------------------------------------------- reading and clearing
@@ -127,7 +141,7 @@ export class DirtyTracking {
   }
 
   private needBitmaps(): void {
-    if (this.log.usesRings && !this.log.ringWithBitmap) throw new Errno('ENXIO', 'the VM logs into rings');
+    if (!this.hasBitmaps) throw new Errno('ENXIO', 'the VM logs into rings');
   }
 
   private logged(id: number): { slot: Slot; dirty: DirtyBitmap } {

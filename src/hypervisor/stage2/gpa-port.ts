@@ -3,7 +3,7 @@
 // devices go the way that the VMM would go for them.
 
 import { PAGE_SIZE } from '../../lib/index.ts';
-import { type Actor, allowedFrame, decide, NONE, ownerName, present, View } from '../ledger/index.ts';
+import { type Actor, allowedFrame, decide, NONE, ownerName, View } from '../ledger/index.ts';
 import type { VmMemory } from './vm-memory.ts';
 
 export class GpaPort extends View {
@@ -52,7 +52,8 @@ export class GpaPort extends View {
       this.refusal = { rule: verdict.rule, reason: verdict.reason, address: page * PAGE_SIZE };
       return NONE;
     }
-    if (write && this.logs) vm.markDirty(vm.mapper.canonical(page));
-    return present(ledger, route, write);
+    const frame = this.bring(route, write);
+    if (frame !== NONE && write && this.logs) vm.markDirty(vm.mapper.canonical(page));
+    return frame;
   }
 }

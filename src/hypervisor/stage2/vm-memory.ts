@@ -107,7 +107,13 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
     this.ipaBits = options.ipaBits ?? (isRealm ? 41 : 40);
     this.guest = host.ledger.createGuest(isProtected);
     this.mapper = new Mapper(this.ledger, this.guest, space, this.dirtyLog);
-    this.dirty = new DirtyTracking(this.ledger, this.guest, this.mapper, this.dirtyLog);
+    this.dirty = new DirtyTracking(
+      this.ledger,
+      this.guest,
+      this.mapper,
+      this.dirtyLog,
+      this.extensions.logForeignWrites,
+    );
     this.own = new ProtectedGuest(this.ledger, this.guest, this.mapper, this.ipaBits);
     if (isRealm) {
       this.mapper.realm = new RealmSpace(this.ipaBits);
@@ -376,6 +382,9 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
    * put something there first, as by a write of the guest.
    */
   shareWithHost(ipa: number, vcpu: number): ShareResult {
+    // The page that the host puts there is a write of the guest's, for which its ring must have room.
+    if (this.dirtyLog.usesRings && this.dirtyLog.ring(vcpu).isSoftFull)
+      return { kind: 'exit', exit: { reason: 'dirty-ring-full' } };
     return this.own.share(ipa, vcpu);
   }
 

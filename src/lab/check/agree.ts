@@ -21,7 +21,7 @@ import {
   type Verdict,
 } from '../../hypervisor/ledger/index.ts';
 import { PAGE_SIZE } from '../../lib/index.ts';
-import { gfnsOf } from './scenes.ts';
+import { DEVICE_GFNS, gfnsOf } from './scenes.ts';
 import type { Vm, World } from './world.ts';
 
 export interface Finding {
@@ -80,10 +80,11 @@ export function disagreements(world: World, rules: Rules = RULES, first = false)
       ask({ kind: 'assigned-device', vm: domain.ownerOf(0) }, domain.route(0));
     }
     if (!vm.alive) return;
+    if (!first || found.length === 0) judgeEmulation(vm, world, rules, found);
     const { mapper, guest } = vm.memory;
     const other = world.vms[1 - n];
     // One GFN beyond, where nothing stands.
-    for (const gfn of [...gfnsOf(vm.plan), 64]) {
+    for (const gfn of [...gfnsOf(vm.plan), DEVICE_GFNS[0]]) {
       const through = mapper.route(gfn, true);
       const around = mapper.route(gfn, false);
       for (const kind of ['vcpu', 'migration'] as const) ask({ kind, vm: guest.handle }, through, vm);
@@ -95,6 +96,32 @@ export function disagreements(world: World, rules: Rules = RULES, first = false)
     }
   });
   return found;
+}
+
+/** May the VMM emulate devices exactly where the guest lets it? The notes are of who told the guard. */
+function judgeEmulation(
+  { memory, plan, guards, guarded }: Vm,
+  world: World,
+  rules: Rules,
+  found: Finding[],
+): void {
+  for (const gfn of [...gfnsOf(plan), ...DEVICE_GFNS]) {
+    const route = memory.mapper.route(gfn, false);
+    route.guard = memory.mmioGuard;
+    const { allowed } = decide(
+      world.ledger.frames,
+      { kind: 'vmm', vm: HOST },
+      'emulate',
+      route,
+      false,
+      rules,
+    );
+    if (allowed === (!guards || guarded.has(gfn))) continue;
+    found.push({
+      invariant: 'guarded',
+      found: `the VMM ${allowed ? 'may' : 'may not'} emulate ${memory.guest.handle.toString(16)} GFN ${gfn}`,
+    });
+  }
 }
 
 function judge(asked: Asked, operation: Operation, rules: Rules, found: Finding[]): void {

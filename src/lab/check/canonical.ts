@@ -66,6 +66,8 @@ export function recordsOf(world: World): number[] {
       for (let page = 0; dirty !== undefined && page < pages; page++) out.push(dirty.has(page) ? 1 : 0);
     }
     if (assigned) out.push(assigned.domain.route(0).frame, assigned.mapped?.length ?? -1);
+    if (plan.guard)
+      out.push(memory.mmioGuard.isEnforced ? 1 : 0, ...memory.mmioGuard.list().map(({ gfn }) => gfn));
   }
   return out;
 }
@@ -127,6 +129,10 @@ function vmState({ plan, memory, memfd, assigned }: Vm, name: (frame: number) =>
     out += `s${slot.id}`;
     for (let page = 0; slot.dirty !== undefined && page < slot.pages; page++)
       out += slot.dirty.has(page) ? 'd' : 'c';
+  }
+  if (plan.guard) {
+    const { enforced, pages } = memory.mmioGuard.save();
+    out += `g${enforced ? 1 : 0}${pages.map(({ gfn }) => gfn)}`;
   }
   if (assigned) {
     const { frame } = assigned.domain.route(0);

@@ -3,12 +3,13 @@
 // the search starts there, at the occasions that the exploration noted, and goes on breadth-first.
 
 import { RULES, TRANSITIONS, type Transition } from '../../hypervisor/ledger/index.ts';
+import { ARRIVALS } from '../../hypervisor/stage2/index.ts';
 import { disagreements, type Finding } from './agree.ts';
 import { findingsOf, type Occasion, type Stage, type Trace } from './explore.ts';
 import type { World } from './world.ts';
 import { touchEverything } from './worst-case.ts';
 
-export type MutantKind = 'precondition' | 'scrub' | 'invalidation' | 'rule';
+export type MutantKind = 'precondition' | 'scrub' | 'invalidation' | 'arrival' | 'rule';
 
 export interface Mutant {
   readonly name: string;
@@ -17,9 +18,10 @@ export interface Mutant {
   readonly without: string;
 }
 
-/** One for each need, scrub and drop of every transition, and for each rule. */
+/** One for each need, scrub and drop of every transition, each thing that a migrated page brings, and each rule. */
 export const MUTANTS: readonly Mutant[] = [
   ...TRANSITIONS.flatMap(mutantsOf),
+  ...ARRIVALS.map(({ id, says }): Mutant => ({ name: `import_page~${id}`, kind: 'arrival', without: says })),
   ...RULES.map(({ id, says }): Mutant => ({ name: `rule:${id}`, kind: 'rule', without: says })),
 ];
 

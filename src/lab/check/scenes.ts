@@ -10,6 +10,8 @@ export interface VmPlan {
   readonly anonymous: number;
   /** Pages of a guest_memfd behind slot 1, from GFN MEMFD_GFN on. */
   readonly memfd: number;
+  /** The guest uses MMIO guard. */
+  readonly guard: boolean;
   /** What its IOMMU domain does when a mapped page is converted; undefined: no assigned device. */
   readonly iommu: 'refuse' | 'unmap' | undefined;
 }
@@ -33,9 +35,13 @@ export interface Scene {
   readonly ends: boolean;
   /** Slots are deleted and made again. */
   readonly slots: boolean;
+  /** Each VM may be migrated into the other's place. */
+  readonly migration: boolean;
 }
 
 export const MEMFD_GFN = 16;
+/** Where nothing stands: a device that the guest may guard, and one that it never does. */
+export const DEVICE_GFNS = [64, 65] as const;
 
 /** GFNs at which something of the VM can stand. */
 export const gfnsOf = ({ anonymous, memfd }: VmPlan): number[] => [
@@ -49,6 +55,7 @@ const VM: VmPlan = {
   logged: false,
   anonymous: 0,
   memfd: 0,
+  guard: false,
   iommu: undefined,
 };
 
@@ -61,6 +68,7 @@ const SCENE = {
   hostile: false,
   ends: true,
   slots: false,
+  migration: false,
 };
 
 export const SCENES: readonly Scene[] = [
@@ -114,6 +122,27 @@ export const SCENES: readonly Scene[] = [
     vms: [
       { ...VM, isProtected: true, mte: true, memfd: 1, iommu: 'unmap' },
       { ...VM, anonymous: 1 },
+    ],
+  },
+  {
+    ...SCENE,
+    name: 'guarded',
+    says: 'a protected VM, and one that enrols with the MMIO guard; slots come and go',
+    slots: true,
+    vms: [
+      { ...VM, isProtected: true, anonymous: 1, guard: true },
+      { ...VM, anonymous: 1, guard: true },
+    ],
+  },
+  {
+    ...SCENE,
+    name: 'migration',
+    says: "two protected VMs, one logged, that are migrated into each other's place with tags and guard",
+    migration: true,
+    ends: false,
+    vms: [
+      { ...VM, isProtected: true, mte: true, anonymous: 1, guard: true },
+      { ...VM, isProtected: true, mte: true, anonymous: 1, guard: true, logged: true },
     ],
   },
 ];

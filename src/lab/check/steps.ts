@@ -22,9 +22,9 @@ import {
   unpin,
 } from '../../hypervisor/ledger/index.ts';
 import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE } from '../../hypervisor/slots/index.ts';
-import { exportPage, importPage } from '../../hypervisor/stage2/index.ts';
+import { exportPage, importPage, SwitchOver, type VcpuAccess } from '../../hypervisor/stage2/index.ts';
 import { Errno, type FrameNumber, frameNumber, gpa, type Hva, hva, PAGE_SIZE } from '../../lib/index.ts';
-import { gfnsOf, type Scene } from './scenes.ts';
+import { DEVICE_GFNS, gfnsOf, type Scene } from './scenes.ts';
 import { addAnonymousSlot, addMemfdSlot, type Process, type Vm, type World } from './world.ts';
 
 export interface Step {
@@ -48,6 +48,7 @@ export function stepsOf(scene: Scene): Step[] {
   });
   const processes = scene.oneProcess ? 1 : scene.vms.length;
   for (let p = 0; p < processes; p++) steps.push(...processSteps(scene, p));
+  if (scene.migration) steps.push(migrationStep(0, 1), migrationStep(1, 0));
   if (scene.merge) steps.push({ name: 'kernel merges equal pages', take: merge });
   if (scene.hypervisor) {
     for (let frame = 0; frame < scene.frames; frame++) steps.push(...hypervisorSteps(frameNumber(frame)));
@@ -62,13 +63,15 @@ function guestSteps(scene: Scene, n: number): Step[] {
   const plan = scene.vms[n];
   const who = `vm${n}'s vCPU`;
   const steps: Step[] = [];
-  const step = (name: string, act: (vm: Vm) => void): void => {
-    steps.push({ name: `${who} ${name}`, take: (world) => act(living(world, n)) });
+  const step = (name: string, act: (vm: Vm, world: World) => void): void => {
+    steps.push({ name: `${who} ${name}`, take: (world) => act(living(world, n), world) });
   };
   for (const gfn of gfnsOf(plan)) {
     const address = gpa(gfn * PAGE_SIZE);
-    step(`loads from GFN ${gfn}`, (vm) => void vm.vcpu.load(address));
-    step(`stores to GFN ${gfn}`, (vm) => void vm.vcpu.store(address, BigInt(MARK)));
+    step(`loads from GFN ${gfn}`, (vm, world) => emulated(vm, world, gfn, vm.vcpu.load(address)));
+    step(`stores to GFN ${gfn}`, (vm, world) =>
+      emulated(vm, world, gfn, vm.vcpu.store(address, BigInt(MARK))),
+    );
     if (!plan.isProtected) continue;
     step(`shares GFN ${gfn} with the host`, (vm) => void vm.memory.shareWithHost(address, 0));
     step(`unshares GFN ${gfn}`, (vm) => void vm.memory.unshareFromHost(address));
@@ -80,7 +83,47 @@ function guestSteps(scene: Scene, n: number): Step[] {
       );
     }
   }
+  if (plan.guard) steps.push(...guardSteps(n, plan.isProtected));
   return steps;
+}
+
+/** The guest talks to the MMIO guard, and to devices that it has named to it or not. */
+function guardSteps(n: number, isProtected: boolean): Step[] {
+  const [device, other] = DEVICE_GFNS;
+  const steps: Step[] = [];
+  const step = (name: string, act: (vm: Vm, world: World) => void): void => {
+    steps.push({ name: `vm${n}'s vCPU ${name}`, take: (world) => act(living(world, n), world) });
+  };
+  if (!isProtected) {
+    step('enrols with the MMIO guard', (vm) => {
+      vm.memory.mmioGuard.enroll();
+      vm.guards = true;
+    });
+  }
+  step(`guards device page ${device}`, (vm) => {
+    if (!vm.guards) refuse('the guest has not enrolled');
+    vm.memory.mmioGuard.map(device);
+    vm.guarded.add(device);
+  });
+  step(`no longer guards device page ${device}`, (vm) => {
+    vm.memory.mmioGuard.unmap(device);
+    vm.guarded.delete(device);
+  });
+  for (const gfn of [device, other])
+    step(`stores to device page ${gfn}`, (vm, world) =>
+      emulated(vm, world, gfn, vm.vcpu.store(gpa(gfn * PAGE_SIZE), 1n)),
+    );
+  return steps;
+}
+
+/** What became of an access: the VMM sees exactly those for which the guest's notes say so. */
+function emulated(vm: Vm, { ledger }: World, gfn: number, access: VcpuAccess): void {
+  const permitted = !vm.guards || vm.guarded.has(gfn);
+  if ((access.kind === 'mmio' && !permitted) || (access.kind === 'abort' && permitted))
+    ledger.broken.push({
+      invariant: 'guarded',
+      found: `an access of vm ${vm.memory.guest.handle.toString(16)} to GFN ${gfn} came to ${access.kind}`,
+    });
 }
 
 /** The VM's number n while it lives; a step about a dead one is refused. */
@@ -113,12 +156,11 @@ function vmmSteps(scene: Scene, n: number): Step[] {
     step(`exports GFN ${gfn} for migration`, (vm) => void exportPage(vm.memory, gfn));
   }
   const first = gfnsOf(plan)[0];
-  step(`imports a private page to GFN ${first}`, (vm) => {
+  step(`imports a private page to GFN ${first}`, (vm, world) => {
     const data = new Uint8Array(PAGE_SIZE);
     data[0] = MARK;
-    // An import that ends halfway leaves half of a page, and its VM is given up; here it does not begin.
-    if (vm.memory.host.freeFrames === 0) refuse('no frame is left');
     importPage(vm.memory, { gfn: first, custody: 'private', data, tags: undefined });
+    isLogged(vm, world, first);
   });
   if (plan.mte) {
     const tags = new Uint8Array(PAGE_SIZE / 16).fill(3);
@@ -142,6 +184,34 @@ function vmmSteps(scene: Scene, n: number): Step[] {
     });
   }
   return steps;
+}
+
+function isLogged({ memory }: Vm, { ledger }: World, gfn: number): void {
+  if (memory.isUnloggedGfn(gfn))
+    ledger.broken.push({ invariant: 'logged', found: `GFN ${gfn} has arrived and is not in the dirty set` });
+}
+
+// ---------------------------------------------------------------- migration
+
+/** One VM's memory goes into the place of the other's, which has not begun; then the two are held against each other. */
+function migrationStep(from: number, to: number): Step {
+  return {
+    name: `vm${from} is migrated into the place of vm${to}`,
+    take: (world) => {
+      const [source, there] = [living(world, from), living(world, to)];
+      for (const gfn of gfnsOf(source.plan)) {
+        const page = exportPage(source.memory, gfn);
+        if (page) importPage(there.memory, page);
+        else if (exportPage(there.memory, gfn)) refuse('the place is taken');
+        if (page && page.custody !== 'poisoned') isLogged(there, world, gfn);
+      }
+      there.memory.mmioGuard.restore(source.memory.mmioGuard.save());
+      there.guarded = new Set(source.guarded);
+      const over = new SwitchOver(source.memory, there.memory);
+      over.audit((invariant, found) => world.ledger.broken.push({ invariant, found }));
+      over.end();
+    },
+  };
 }
 
 // ---------------------------------------------------------------- devices

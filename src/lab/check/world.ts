@@ -58,6 +58,9 @@ export interface Vm {
   readonly memfd: GuestMemfd | undefined;
   readonly assigned: Assigned | undefined;
   alive: boolean;
+  /** What the guest has told the MMIO guard, noted by who told it. */
+  guards: boolean;
+  guarded: Set<number>;
 }
 
 /** One memory for all worlds of a scene: a WebAssembly memory for each would exhaust the address space. */
@@ -124,6 +127,8 @@ export class World {
       memfd,
       assigned,
       alive: true,
+      guards: plan.isProtected,
+      guarded: new Set(),
     };
     if (plan.anonymous > 0) addAnonymousSlot(vm);
     if (memfd) addMemfdSlot(vm);

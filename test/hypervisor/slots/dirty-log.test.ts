@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { audit, ENTRY_WRITE } from '../../../src/hypervisor/ledger/index.ts';
 import {
   DIRTY_GFN_DIRTY,
   DIRTY_GFN_RESET,
   EVERYTHING,
+  HostKernel,
   MEM_LOG_DIRTY_PAGES,
 } from '../../../src/hypervisor/slots/index.ts';
 import { at, kit, outcome, PAGE, RAM, running, word } from '../stage2/kit.ts';
@@ -223,5 +225,42 @@ describe('the dirty ring (FACTS B)', () => {
     while (vcpu.store(at(stored), 1n).kind === 'done') stored++;
     expect(stored).toBe(256 - 64);
     expect(vcpu.store(at(stored), 1n)).toEqual({ kind: 'exit', exit: { reason: 'dirty-ring-full' } });
+  });
+
+  it('stops a guest that fills it by sharing pages it never touched', () => {
+    const { memory, vmm } = kit({ protected: true, extensions: EVERYTHING, frames: 512 });
+    memory.enableDirtyRing(4096);
+    const ram = vmm.mmapAnonymous(300 * PAGE);
+    memory.setUserMemoryRegion({ slot: 0, flags: 1, gpa: RAM, size: 300 * PAGE, hva: ram });
+    memory.createVcpuPort(0);
+    let shared = 0;
+    while (shared < 300 && memory.shareWithHost(at(shared), 0).kind === 'again') shared++;
+    expect(shared).toBe(256 - 64);
+    expect(memory.shareWithHost(at(shared), 0)).toEqual({
+      kind: 'exit',
+      exit: { reason: 'dirty-ring-full' },
+    });
+  });
+
+  it('beyond upstream: what no vCPU writes is in the bitmap beside it, and the audit knows both', () => {
+    const { memory, vmm, ram, host } = kit({ extensions: EVERYTHING });
+    memory.enableDirtyRing(4096);
+    memory.setUserMemoryRegion({ slot: 0, flags: 1, gpa: RAM, size: 16 * PAGE, hva: ram });
+    const vcpu = memory.createVcpuPort(0);
+    vcpu.store(at(1), 1n);
+    vmm.port.write(ram + 2 * PAGE, word(1));
+    memory.devicePort(1).write(RAM + 3 * PAGE, word(1));
+    new HostKernel(host).userPort(vmm).write(ram + 4 * PAGE, word(1));
+    expect(audit(host.ledger)).toEqual([]);
+    expect(memory.dirtyLog.ring(0).used).toBe(1);
+    expect(memory.getDirtyLog(0)[0]).toBe(0b11100);
+    vmm.port.write(ram + 2 * PAGE, word(2));
+    expect(memory.getDirtyLog(0)[0]).toBe(0b100);
+    const { entries } = memory.dirtyLog.ring(0);
+    entries.setUint32(0, DIRTY_GFN_RESET, true);
+    expect(memory.resetDirtyRings()).toBe(1);
+    expect(audit(host.ledger)).toEqual([]);
+    memory.guest.table.set(RAM / PAGE + 1, memory.guest.table.get(RAM / PAGE + 1) | ENTRY_WRITE);
+    expect(audit(host.ledger)).toMatchObject([{ invariant: 'logged' }]);
   });
 });

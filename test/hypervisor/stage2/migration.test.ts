@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { audit } from '../../../src/hypervisor/ledger/index.ts';
+import { audit, encode } from '../../../src/hypervisor/ledger/index.ts';
 import { EVERYTHING, HostKernel } from '../../../src/hypervisor/slots/index.ts';
-import { exportPage, importPage } from '../../../src/hypervisor/stage2/index.ts';
+import {
+  exportPage,
+  IommuDomain,
+  importPage,
+  type MigratedPage,
+} from '../../../src/hypervisor/stage2/index.ts';
 import { at, FILE, inFile, outcome, PAGE, RAM, running, word } from './kit.ts';
 
 const GFN = RAM / PAGE;
@@ -106,5 +111,146 @@ describe('a page on its way to another host', () => {
       tags: new Uint8Array(256),
     };
     expect(outcome(() => importPage(memory, page))).toBe('EINVAL');
+  });
+
+  it('a page that comes again follows its source: shared, unshared, and taken by force', () => {
+    const source = vm(true);
+    const there = vm(true);
+    const follow = (): void => {
+      importPage(there.memory, exportPage(source.memory, GFN)!);
+      expect(exportPage(there.memory, GFN)).toEqual(exportPage(source.memory, GFN));
+      expect(audit(there.host.ledger)).toEqual([]);
+    };
+    source.vcpu.store(at(0), 1n);
+    source.vcpu.setTag(at(0), 5);
+    follow();
+    source.memory.shareWithHost(at(0), 0);
+    follow();
+    source.vcpu.store(at(0), 2n);
+    follow();
+    source.memory.unshareFromHost(at(0));
+    follow();
+    new HostKernel(source.host).getUserPage(source.vmm, source.ram);
+    follow();
+    expect(there.vcpu.load(at(0))).toEqual({ kind: 'exit', exit: { reason: 'error', errno: 'EFAULT' } });
+  });
+
+  it('an untagged page clears the tags of the one before it', () => {
+    const source = running({ extensions: EVERYTHING });
+    const there = vm(false);
+    there.vcpu.setTag(at(0), 5);
+    source.vcpu.store(at(0), 1n);
+    importPage(there.memory, exportPage(source.memory, GFN)!);
+    expect(exportPage(there.memory, GFN)?.tags).toEqual(new Uint8Array(256));
+  });
+
+  it('an arriving page is in the dirty log of a destination that is logged itself', () => {
+    const there = running({ extensions: EVERYTHING });
+    const data = new Uint8Array(PAGE);
+    there.vcpu.store(at(1), 1n);
+    there.memory.setUserMemoryRegion({ slot: 0, flags: 1, gpa: RAM, size: 16 * PAGE, hva: there.ram });
+    there.memory.getDirtyLog(0);
+    for (const page of [1, 2])
+      importPage(there.memory, { gfn: GFN + page, custody: 'plain', data, tags: undefined });
+    expect(there.memory.getDirtyLog(0)[0]).toBe(0b110);
+  });
+
+  const data = new Uint8Array(PAGE).fill(1);
+  const tags = new Uint8Array(256);
+  const inSlot = (made: ReturnType<typeof vm>, flags = 1) => {
+    const memfd = made.memory.createGuestMemfd(PAGE, flags);
+    made.memory.setUserMemoryRegion2({
+      slot: 1,
+      flags: 4,
+      gpa: FILE,
+      size: PAGE,
+      hva: 0,
+      memfd,
+      offset: 0,
+    });
+    return memfd;
+  };
+  const fill = ({ host }: ReturnType<typeof vm>): void => {
+    const greedy = host.createAddressSpace();
+    const at = greedy.mmapAnonymous(host.freeFrames * PAGE);
+    for (let page = 0; host.freeFrames > 0; page++) greedy.port.write(at + page * PAGE, word(1));
+  };
+  const hogged = (made: ReturnType<typeof vm>): void => {
+    made.vmm.port.write(made.ram, word(1));
+    const domain = new IommuDomain(made.host);
+    domain.mapHva(0, made.vmm, made.ram, PAGE, true);
+  };
+
+  it.each<[string, boolean, Partial<MigratedPage>, (made: ReturnType<typeof vm>) => unknown, string]>([
+    ['private, with no frame left', true, { custody: 'private' }, fill, 'ENOMEM'],
+    ['plain, with no frame left', false, { custody: 'plain' }, fill, 'ENOMEM'],
+    [
+      "a file's, that would be converted, with no frame left",
+      false,
+      { gfn: FILE / PAGE, custody: 'plain' },
+      (made) => [inSlot(made), fill(made)],
+      'ENOMEM',
+    ],
+    ['private, where a DMA map pins the place', true, { custody: 'private' }, hogged, 'EBUSY'],
+    [
+      'private, where the guest shares it and a DMA map pins it',
+      true,
+      { custody: 'private' },
+      (made) => {
+        made.vcpu.store(at(0), 1n);
+        made.memory.shareWithHost(at(0), 0);
+        new IommuDomain(made.host).mapGpa(0, made.memory, RAM, PAGE, true);
+      },
+      'EBUSY',
+    ],
+    [
+      'poisoned, where the guest shares it and a DMA map pins it',
+      true,
+      { custody: 'poisoned', data: new Uint8Array(0) },
+      (made) => {
+        made.vcpu.store(at(0), 1n);
+        made.memory.shareWithHost(at(0), 0);
+        new IommuDomain(made.host).mapGpa(0, made.memory, RAM, PAGE, true);
+      },
+      'EBUSY',
+    ],
+    ['private, for an ordinary VM without a file there', false, { custody: 'private' }, () => 0, 'EINVAL'],
+    ['lent, for an ordinary VM', false, { custody: 'lent' }, () => 0, 'EINVAL'],
+    ['plain, where the guest has its own', true, {}, ({ vcpu }) => vcpu.store(at(0), 1n), 'EEXIST'],
+    [
+      'on a page that is dead here',
+      true,
+      { custody: 'private' },
+      (made) => {
+        made.vcpu.store(at(0), 1n);
+        new HostKernel(made.host).getUserPage(made.vmm, made.ram);
+      },
+      'EFAULT',
+    ],
+    [
+      'for a read-only slot',
+      false,
+      { gfn: FILE / PAGE },
+      (made) => made.memory.setUserMemoryRegion({ slot: 1, flags: 2, gpa: FILE, size: PAGE, hva: made.ram }),
+      'EFAULT',
+    ],
+    [
+      'other than its attribute says',
+      false,
+      { gfn: FILE / PAGE, custody: 'plain' },
+      (made) => {
+        inSlot(made);
+        made.memory.setMemoryAttributes({ address: FILE, size: PAGE, attributes: 8 });
+      },
+      'EFAULT',
+    ],
+  ])('a page that is %s is refused, and nothing has changed', (_, isProtected, change, prepare, expected) => {
+    const made = vm(isProtected);
+    prepare(made);
+    const before = encode(made.host.ledger);
+    const page: MigratedPage = { gfn: GFN, custody: 'plain', data, tags, ...change };
+    expect(outcome(() => importPage(made.memory, page))).toBe(expected);
+    expect(encode(made.host.ledger)).toBe(before);
+    expect(audit(made.host.ledger)).toEqual([]);
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { audit } from '../../../src/hypervisor/ledger/index.ts';
+import { audit, encode } from '../../../src/hypervisor/ledger/index.ts';
+import { EVERYTHING, HostKernel } from '../../../src/hypervisor/slots/index.ts';
+import { IommuDomain } from '../../../src/hypervisor/stage2/index.ts';
 import { hva } from '../../../src/lib/index.ts';
 import { at, kit, outcome, PAGE, RAM, running, word } from './kit.ts';
 
@@ -102,5 +104,49 @@ describe('misuse from outside', () => {
     expect(audit(host.ledger)).toEqual([]);
     vmm.madviseDontneed(ram, PAGE);
     expect(outcome(() => memfd.fallocate(1, 0, PAGE))).toBe(0);
+  });
+});
+
+describe('a host without a free frame', () => {
+  const full = (options: Parameters<typeof running>[0]) => {
+    const made = running({ ...options, frames: 8 });
+    const greedy = made.host.createAddressSpace();
+    const at = greedy.mmapAnonymous(8 * PAGE);
+    for (let page = 0; page < 8; page++) greedy.port.write(at + page * PAGE, word(1));
+    return made;
+  };
+
+  it('refuses an access through a port by the rule no-memory, with nothing logged and nothing changed', () => {
+    const { host, vmm, ram, memory } = full({ extensions: EVERYTHING });
+    memory.setUserMemoryRegion({ slot: 0, flags: 1, gpa: RAM, size: 16 * PAGE, hva: ram });
+    const kernel = new HostKernel(host).userPort(vmm);
+    const [device, gdb, kvm] = [memory.devicePort(1), memory.debuggerPort(), memory.hypervisorPort()];
+    const before = encode(host.ledger);
+    const refusals = [
+      vmm.port.write(ram, word(1)),
+      vmm.port.read(ram, word(1)),
+      kernel.write(ram, word(1)),
+      device.write(RAM, word(1)),
+      gdb.write(RAM, word(1)),
+      kvm.write(RAM, word(1)),
+      device.write(RAM + PAGE - 4, word(1)),
+    ];
+    expect(refusals.map((refusal) => refusal?.rule)).toEqual(refusals.map(() => 'no-memory'));
+    expect(refusals[0]).toMatchObject({ address: ram, signal: 'SIGBUS' });
+    expect(memory.getDirtyLog(0)[0]).toBe(0);
+    expect(encode(host.ledger)).toBe(before);
+    expect(audit(host.ledger)).toEqual([]);
+  });
+
+  it('fails KVM_RUN with EFAULT, calls that make pages present with ENOMEM, and changes nothing', () => {
+    const { host, memory, vcpu, vmm, ram } = full({ extensions: EVERYTHING });
+    const memfd = memory.createGuestMemfd(PAGE, 1);
+    const before = encode(host.ledger);
+    expect(vcpu.store(at(0), 1n)).toEqual({ kind: 'exit', exit: { reason: 'error', errno: 'EFAULT' } });
+    expect(outcome(() => memfd.fallocate(1, 0, PAGE))).toBe('ENOMEM');
+    expect(outcome(() => new HostKernel(host).getUserPage(vmm, ram))).toBe('ENOMEM');
+    expect(outcome(() => new IommuDomain(host).mapGpa(0, memory, RAM, PAGE, true))).toBe('ENOMEM');
+    expect(encode(host.ledger)).toBe(before);
+    expect(audit(host.ledger)).toEqual([]);
   });
 });

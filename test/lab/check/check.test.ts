@@ -15,7 +15,15 @@ import {
   type World,
 } from '../../../src/lab/check/index.ts';
 
-const PLAN = { isProtected: false, mte: false, logged: false, anonymous: 0, memfd: 0, iommu: undefined };
+const PLAN = {
+  isProtected: false,
+  mte: false,
+  logged: false,
+  anonymous: 0,
+  memfd: 0,
+  guard: false,
+  iommu: undefined,
+};
 
 /** Small enough to be explored in a test, with a page of every kind. */
 const SMALL: Scene = {
@@ -56,7 +64,8 @@ describe('the model checker (docs/TRUST.md)', () => {
     expect(count('precondition')).toBeGreaterThanOrEqual(60);
     expect(count('invalidation')).toBeGreaterThanOrEqual(11);
     expect(count('scrub')).toBeGreaterThanOrEqual(4);
-    expect(count('rule')).toBeGreaterThanOrEqual(11);
+    expect(count('rule')).toBeGreaterThanOrEqual(13);
+    expect(count('arrival')).toBe(6);
   });
 
   it.each([

@@ -14,8 +14,8 @@ const LARGE: Scene = {
   slots: true,
   hostile: true,
   vms: [
-    { isProtected: true, mte: true, logged: false, anonymous: 4, memfd: 3, iommu: 'unmap' },
-    { isProtected: false, mte: true, logged: true, anonymous: 4, memfd: 3, iommu: 'refuse' },
+    { isProtected: true, mte: true, logged: false, anonymous: 4, memfd: 3, guard: true, iommu: 'unmap' },
+    { isProtected: false, mte: true, logged: true, anonymous: 4, memfd: 3, guard: true, iommu: 'refuse' },
   ],
 };
 
