@@ -15,6 +15,7 @@ export type { GuestClock } from './clock.ts';
 export { VcpuDebugger, VmDebugger } from './debugger.ts';
 export type { VcpuExit } from './exits.ts';
 export { History, type HistoryEntry, type MemoryPort, type Refusal } from './ledger/index.ts';
+export type { RealmMonitor } from './realm/index.ts';
 export {
   AddressSpace,
   EVERYTHING,

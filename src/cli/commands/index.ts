@@ -7,5 +7,6 @@ import { explain } from './explain.ts';
 import { pull } from './pull.ts';
 import { replay } from './replay.ts';
 import { run } from './run.ts';
+import { token } from './token.ts';
 
-export const COMMANDS: readonly CliCommand[] = [run, pull, check, explain, attack, replay];
+export const COMMANDS: readonly CliCommand[] = [run, pull, check, explain, attack, replay, token];

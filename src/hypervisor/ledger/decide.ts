@@ -152,9 +152,12 @@ export const RULES: readonly Rule[] = [
   },
   {
     id: 'read-only',
-    says: 'a mapping on the way permits no writing',
-    source: 'Linux 7.2 KVM_MEM_READONLY',
-    judge: ({ operation, route }) => (writes(operation) && !route.writable ? false : undefined),
+    says: 'a mapping on the way permits no writing; the shared half of a realm gives it no instructions',
+    source: 'Linux 7.2 KVM_MEM_READONLY; RMM specification 1.0, A5.2',
+    judge: ({ operation, route }) =>
+      (writes(operation) && !route.writable) || (operation === 'execute' && !route.executable)
+        ? false
+        : undefined,
   },
   {
     id: 'poisoned',

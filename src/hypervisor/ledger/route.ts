@@ -36,6 +36,8 @@ export class Route {
   hole: Hole | undefined;
   /** All mappings on the way permit writing. */
   writable = true;
+  /** Instructions may be fetched from what it leads to. */
+  executable = true;
   /** Where the walk ended: a page of a process's anonymous memory or of a file. */
   holder: Holder | undefined;
   holderPage = NONE;

@@ -18,6 +18,7 @@ import {
   STATE_NAMES,
   stations,
 } from '../ledger/index.ts';
+import { RIPAS_NAMES } from '../realm/index.ts';
 import type { VmMemory } from './vm-memory.ts';
 
 export interface ExplainedAccess {
@@ -36,6 +37,8 @@ export interface Explanation {
   readonly owner: string | undefined;
   readonly hostState: string | undefined;
   readonly guestState: string;
+  /** Of a realm: its state of the page, and which half of its address space was asked about. */
+  readonly realm?: { readonly ripas: string; readonly half: 'protected' | 'shared' };
   readonly pins: number;
   readonly accesses: readonly ExplainedAccess[];
   readonly history: readonly HistoryEntry[];
@@ -69,11 +72,19 @@ export function explain(memory: VmMemory, address: number): Explanation {
     frame: known ? frame : undefined,
     owner: known ? ownerName(frames.owner[frame]) : undefined,
     hostState: known ? STATE_NAMES[frames.state[frame]] : undefined,
-    guestState: STATE_NAMES[guest.stateAt(gfn)],
+    guestState: STATE_NAMES[guest.stateAt(memory.mapper.canonical(gfn))],
+    ...realmPage(memory, gfn),
     pins: known ? frames.pins[frame] : 0,
     accesses,
     history: (known && ledger.history?.of(frameNumber(frame))) || [],
   };
+}
+
+function realmPage({ mapper }: VmMemory, page: number): Pick<Explanation, 'realm'> {
+  const { realm } = mapper;
+  if (!realm) return {};
+  const half = realm.isShared(page) ? 'shared' : 'protected';
+  return { realm: { ripas: RIPAS_NAMES[realm.ripas(realm.canonical(page))], half } };
 }
 
 /** The way of a device whose domain maps the frame, if any domain does. */
@@ -93,13 +104,14 @@ const actorFor = (kind: ActorKind, memory: VmMemory): Actor => {
 
 /** A table of actors and operations: yes or the rule that says no; then the way and the record. */
 export function formatExplanation(explanation: Explanation): string {
-  const { path, frame, owner, hostState, guestState, pins, accesses, history } = explanation;
+  const { path, frame, owner, hostState, guestState, realm, pins, accesses, history } = explanation;
   const out = [path.join(' -> ')];
   out.push(
     frame === undefined
       ? `no frame yet; the guest has ${guestState}`
       : `frame ${frame} of ${owner}; the host has ${hostState}, the guest ${guestState}; pins ${pins}`,
   );
+  if (realm) out.push(`RIPAS ${realm.ripas}; an address of the ${realm.half} half`);
   const cell = (access: ExplainedAccess): string =>
     access.allowed ? 'yes' : access.rule === 'unable' ? '-' : `no: ${access.rule}`;
   const rows = [

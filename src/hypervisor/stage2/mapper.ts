@@ -78,6 +78,7 @@ export class Mapper {
     route.gfn = gfn;
     if (throughStage2) {
       route.guest = this.guest;
+      if (this.realm?.isShared(page)) route.executable = false;
       const hole = this.realm?.holeAt(page);
       if (hole !== undefined) {
         route.hole = hole;

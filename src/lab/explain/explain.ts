@@ -27,6 +27,9 @@ const NO_MEMORY = {
   vmm: "no memory: a vCPU's access goes to the VMM, which emulates a device there or answers nothing",
   refused:
     "no memory, and not guarded: a vCPU's access never reaches the VMM; the guest takes an external abort",
+  'ripas-empty':
+    "not the realm's memory: a vCPU's access never reaches the VMM; the guest takes an external abort",
+  'ripas-destroyed': "the host took the page away: the vCPU stops there, until the realm says that it knows",
 } as const;
 
 export interface FormatOptions {

@@ -58,6 +58,8 @@ export interface MachineStats {
     readonly guardedPages: number;
     readonly guardDenials: number;
     readonly payload: ReturnType<ProtectionStatus['payload']>;
+    /** Of a realm. */
+    readonly initialMeasurement?: string;
   };
 }
 
@@ -251,6 +253,9 @@ export class Machine implements Disposable {
         guardedPages,
         guardDenials,
         payload: protection.payload(),
+        ...(protection.initialMeasurement === undefined
+          ? {}
+          : { initialMeasurement: protection.initialMeasurement }),
       },
     };
   }

@@ -12,6 +12,7 @@ import {
   Host,
   MEM_GUEST_MEMFD,
   PhysicalMemory,
+  type RealmMonitor,
   type Vcpu,
   type VcpuDebugger,
   Vm,
@@ -71,7 +72,7 @@ export interface VmConfig {
 /** Who may do what with a page, by which rule, and where there is no memory who answers. */
 export interface PageExplanation extends Explanation {
   /** An access to an address without memory: emulated by the hypervisor (interrupt controller) or the VMM, or refused by the guard. */
-  readonly emulation: 'hypervisor' | 'vmm' | 'refused' | undefined;
+  readonly emulation: 'hypervisor' | 'vmm' | 'refused' | 'ripas-empty' | 'ripas-destroyed' | undefined;
 }
 
 export interface PreparedVm {
@@ -135,6 +136,7 @@ export const prepareVm: PrepareVm = (config) => {
       ...engineCounters(vm),
     }),
     ...(protect === 'pkvm' ? { protection: protectionOf(vm) } : {}),
+    ...(vm.realm ? { protection: realmStatus(vm, vm.realm) } : {}),
     explain: (address) => ({ ...explain(vm.memory, address), emulation: emulationAt(vm, address) }),
     load(address, bytes) {
       const refusal = space.port.write(ram + (address - RAM_BASE), bytes);
@@ -185,6 +187,10 @@ function protectionOf(vm: Vm): ProtectionStatus {
   const { memory } = vm;
   const { mmioGuard } = memory;
   return {
+    kind: 'pkvm',
+    get isKnown() {
+      return mmioGuard.size > 0;
+    },
     get guardedPages() {
       return mmioGuard.size;
     },
@@ -199,11 +205,37 @@ function protectionOf(vm: Vm): ProtectionStatus {
   };
 }
 
+function realmStatus({ memory }: Vm, realm: RealmMonitor): ProtectionStatus {
+  const { space } = memory.realm!;
+  return {
+    kind: 'realm',
+    get isKnown() {
+      return realm.calls > 0;
+    },
+    guardedPages: 0,
+    get guardDenials() {
+      return space.denials;
+    },
+    get lastDenied() {
+      return space.lastDenied === undefined ? undefined : space.lastDenied * PAGE_SIZE;
+    },
+    countPages: () => memory.countPages(),
+    payload: () => [],
+    get initialMeasurement() {
+      return Array.from(realm.measurements.initial, (byte) => byte.toString(16).padStart(2, '0')).join('');
+    },
+  };
+}
+
 function emulationAt({ memory, gic }: Vm, address: number): PageExplanation['emulation'] {
-  const gfn = Math.floor(address / PAGE_SIZE);
-  if (memory.mapper.slots.find(gfn) !== undefined) return undefined;
-  if (gic.windows.some(({ base, size }) => address >= base && address < base + size)) return 'hypervisor';
-  return memory.mmioGuard.permits(gfn) ? 'vmm' : 'refused';
+  const { mapper } = memory;
+  const page = Math.floor(address / PAGE_SIZE);
+  const device = mapper.canonical(page) * PAGE_SIZE;
+  const hole = mapper.realm?.holeAt(page);
+  if (hole === 'ripas-empty' || hole === 'ripas-destroyed') return hole;
+  if (mapper.slots.find(mapper.canonical(page)) !== undefined && hole === undefined) return undefined;
+  if (gic.windows.some(({ base, size }) => device >= base && device < base + size)) return 'hypervisor';
+  return memory.emulation(page).allowed ? 'vmm' : 'refused';
 }
 
 /** An engine that compiles says how much. */

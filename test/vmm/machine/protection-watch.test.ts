@@ -3,7 +3,13 @@ import { type ProtectionStatus, ProtectionWatch } from '../../../src/vmm/machine
 
 const MS = 1e6;
 
-const status = (guardedPages: number, guardDenials: number): ProtectionStatus => ({
+const status = (
+  guardedPages: number,
+  guardDenials: number,
+  kind: ProtectionStatus['kind'] = 'pkvm',
+): ProtectionStatus => ({
+  kind,
+  isKnown: guardedPages > 0,
   guardedPages,
   guardDenials,
   lastDenied: guardDenials > 0 ? 0x900_0000 : undefined,
@@ -24,6 +30,7 @@ describe('a kernel that does not know of its protection', () => {
   it('is told apart at once where it has given up by itself', () => {
     const watch = new ProtectionWatch();
     expect(watch.verdict(status(0, 1), 0, true)).toContain('CONFIG_ARM_PKVM_GUEST');
+    expect(watch.verdict(status(0, 1, 'realm'), 0, true)).toMatch(/Realm Services Interface.*Linux 6\.13/);
   });
 
   it('is none that has announced a device, was never refused one, or goes idle after the abort', () => {
