@@ -21,7 +21,7 @@ describe('ringfence attack', { timeout: 120_000 }, () => {
       ' ',
     );
     expect(lines.at(-1)).toMatch(new RegExp(`^attack: ${ATTACKS.length} attacks, leaks ${leaks}$`));
-    expect(err).toMatch(/^ringfence: mode none\nringfence: mode pkvm\n/);
+    expect(err).toMatch(/^ringfence: mode none\nringfence: mode pkvm\nringfence: mode realm\n$/);
     expect(status).toBe(0);
   });
 
@@ -32,7 +32,7 @@ describe('ringfence attack', { timeout: 120_000 }, () => {
       /mode none:\n {2}1\. gpa 0x80000000 -> slot 1 -> hva .*\n {2}2\. the VMM reads 0x\w+: [0-9a-f]{64}\n/,
     );
     expect(out).toMatch(/mode pkvm:\n(.*\n)*.*=> stopped by sealed: no VMM/);
-    expect(out).toMatch(/\nattack: 1 attacks, leaks none=1 pkvm=0/);
+    expect(out).toMatch(/\nattack: 1 attacks, leaks none=1 pkvm=0 realm=0\n$/);
     expect(status).toBe(0);
   });
 
@@ -54,7 +54,7 @@ describe('ringfence attack', { timeout: 120_000 }, () => {
 
   it.each([
     ['attack --attack nonsense', /no such attack; ringfence attack --list/],
-    ['attack --mode nonsense', /no such mode; not one of none, pkvm/],
+    ['attack --mode nonsense', /no such mode; not one of none, pkvm, realm/],
     ['attack --mutant rule:sealed', /no such mutant; no piece of the ledger/],
     ['attack me', /too many arguments/],
   ])('%s ends with 2 and one line', async (line, message) => {

@@ -83,7 +83,7 @@ export class GuestDisk {
   }
 
   private register(offset: number, value: bigint): void {
-    this.scene.must(this.scene.guest.call(0, 'store32', BigInt(DISK + offset), value));
+    this.scene.must(this.scene.guest.call(0, 'store32', this.scene.mode.lent(DISK + offset), value));
   }
 
   private store(address: number, value: bigint): void {

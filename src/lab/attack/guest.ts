@@ -3,6 +3,7 @@
 
 import type { Vcpu, VcpuExit, Vm } from '../../hypervisor/index.ts';
 import { type Gpa, gpa, PAGE_SIZE } from '../../lib/index.ts';
+import type { Mode } from './modes.ts';
 import { CODE, ROUTINES, type Routine } from './program.ts';
 
 /** One page of registers for each vCPU. */
@@ -62,11 +63,11 @@ export class LiveGuest {
     this.vm = vm;
   }
 
-  /** Prepares the first vCPU: X0 its device, X1 the call that announces it. */
-  powerOn(guardCall: bigint): void {
+  /** Prepares the first vCPU: X0 its device as the guest reaches it, X1 the call that announces it. */
+  powerOn(mode: Mode): void {
     const [first] = this.vm.vcpus;
-    first.setRegister('x0', BigInt(deviceOf(0)));
-    first.setRegister('x1', guardCall);
+    first.setRegister('x0', mode.lent(deviceOf(0)));
+    first.setRegister('x1', mode.guardCall);
     first.setRegister('pc', BigInt(CODE));
   }
 

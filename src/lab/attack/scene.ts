@@ -3,16 +3,17 @@
 // bytes in a page of RAM that belongs to nobody else.
 
 import { EVERYTHING, type MemoryPort, PhysicalMemory, type Refusal, Vm } from '../../hypervisor/index.ts';
-import { ENTRY_PRESENT, entryFrame } from '../../hypervisor/ledger/index.ts';
+import { decide, ENTRY_PRESENT, entryFrame } from '../../hypervisor/ledger/index.ts';
 import {
   type AddressSpace,
+  FALLOC_KEEP_SIZE,
+  FALLOC_PUNCH_HOLE,
   GUEST_MEMFD_INIT_SHARED,
   GUEST_MEMFD_MMAP,
   type GuestMemfd,
   Host,
   HostKernel,
   MEM_GUEST_MEMFD,
-  type SharedFile,
 } from '../../hypervisor/slots/index.ts';
 import { explain } from '../../hypervisor/stage2/index.ts';
 import {
@@ -45,13 +46,14 @@ export const SECRET = gpa(RAM);
 export const SECOND = gpa(RAM + 0x1000);
 /** Lent to the host. */
 export const SHARED = gpa(RAM + 0x2000);
-const TABLES = gpa(RAM + 0x3000);
 /** Written by the guest, and otherwise idle. */
 export const SPARE = gpa(RAM + 0x4000);
 /** Never touched. */
 export const FRESH = gpa(RAM + 0x5000);
 /** Lent to the host: rings and buffers of the disk, two pages. */
 export const RINGS = gpa(RAM + 0x6000);
+/** Stage 1: a table of level 0 and two of level 1. */
+const TABLES = gpa(RAM + 0xa000);
 /** A second address at which the VMM put the secret's page before the guest ran. */
 export const ALIAS = gpa(0xc000_0000);
 /** Never touched: a guest_memfd, and a shared file that the VMM maps at `sharedFileAt`. */
@@ -63,14 +65,26 @@ const FRAMES = 256;
 const SYSTEM_BYTES = 4 << 20;
 const SECRET_BYTES = 32;
 
-/** Stage 1: identity in blocks of 1 GiB from one table; the first is devices, the others tagged memory. */
-const TCR = 25n | (1n << 8n) | (1n << 10n) | (3n << 12n) | (1n << 23n) | (2n << 32n) | (1n << 37n);
+/**
+ * Identity in blocks of 1 GiB, from address 0 and from the shared half on: the first block is devices, the others are
+ * tagged memory. TCR_EL1 has addresses of 48 bits, EL1's upper half off, and output addresses of 42.
+ */
+const TCR = 16n | (1n << 8n) | (1n << 10n) | (3n << 12n) | (1n << 23n) | (3n << 32n) | (1n << 37n);
 const MAIR = 0xf000n;
+const TABLE = 3n;
 const DEVICE_BLOCK = 0x401n | (3n << 53n);
 const MEMORY_BLOCK = 0x701n | (1n << 2n);
+const BLOCKS = 4;
 /** SCTLR_EL1: ATA, I, C, M. */
 const SCTLR = (1n << 43n) | (1n << 12n) | (1n << 2n) | 1n;
 const CPU_ON = 0xc400_0003n;
+
+/** A file with memory of the guest in it, as its VMM holds it. */
+interface OpenFile {
+  /** Its first page once more. */
+  map(): Hva;
+  punch(): void;
+}
 
 export interface SceneOptions {
   /** Pieces of the ledger that are left out (model checker's mutants). */
@@ -91,15 +105,17 @@ export class Scene {
   private readonly hasMte: boolean;
   readonly guest: LiveGuest;
   readonly memfd: GuestMemfd;
-  readonly file: SharedFile;
+  readonly file: OpenFile;
+  /** The secret's page has a second address, ALIAS. */
+  readonly hasAlias: boolean;
   /** What happened, for people. */
   readonly story: string[] = [];
   /** Warnings of the hypervisor and of devices. */
   readonly warnings: string[] = [];
   private readonly drawn: number[] = [];
+  private secretFrom = 0;
   private readonly ramAt: Hva;
   readonly codeAt: Hva;
-  readonly fileAt: Hva;
 
   constructor(mode: Mode, options: SceneOptions = {}) {
     this.mode = mode;
@@ -109,35 +125,76 @@ export class Scene {
     this.host.ledger.mutants = options.mutants ?? new Set();
     this.kernel = new HostKernel(this.host);
     this.space = this.host.createAddressSpace();
-    this.vm = this.createVm(this.space, (into) => this.draw(into));
-    this.codeAt = this.loadProgram(this.vm, this.space);
-    this.ramAt = this.space.mmapAnonymous(RAM_PAGES * PAGE_SIZE);
-    const slot = (id: number, at: Gpa, pages: number, from: Hva): void =>
-      this.vm.memory.setUserMemoryRegion({ slot: id, flags: 0, gpa: at, size: pages * PAGE_SIZE, hva: from });
-    slot(1, SECRET, RAM_PAGES, this.ramAt);
-    slot(4, ALIAS, 1, this.ramAt);
+    this.vm = this.createVm(this.space, mode, (into) => this.draw(into));
+    this.codeAt = this.loadProgram(this.vm, this.space, mode);
+    this.ramAt = this.addMemory(1, SECRET, RAM_PAGES);
+    this.hasAlias = this.addAlias();
     const bytes = FILE_PAGES * PAGE_SIZE;
-    // Upstream's guest_memfd of an ordinary VM is shared with its VMM from the start.
-    const flags = GUEST_MEMFD_MMAP | (mode.isProtected ? 0 : GUEST_MEMFD_INIT_SHARED);
-    this.memfd = this.vm.memory.createGuestMemfd(bytes, flags);
-    this.vm.memory.setUserMemoryRegion2({
-      slot: 2,
-      flags: MEM_GUEST_MEMFD,
-      gpa: IN_MEMFD,
-      size: bytes,
-      hva: 0,
-      memfd: this.memfd,
-      offset: 0,
-    });
-    this.file = this.host.createSharedFile(bytes);
-    this.fileAt = this.space.mmapFile(this.file, 0, bytes);
-    slot(3, IN_FILE, FILE_PAGES, this.fileAt);
+    // Upstream's guest_memfd of an ordinary VM is shared with its VMM from the start; a realm's is until it has it.
+    const isOpen = !mode.isProtected || mode.inFiles;
+    this.memfd = this.vm.memory.createGuestMemfd(
+      bytes,
+      GUEST_MEMFD_MMAP | (isOpen ? GUEST_MEMFD_INIT_SHARED : 0),
+    );
+    this.addFile(2, IN_MEMFD, this.memfd);
+    this.file = this.addSharedFile(bytes);
     this.guest = new LiveGuest(this.vm);
     this.start();
   }
 
+  /** Memory that the VMM has mapped where the result says: its own, or a file's. */
+  private addMemory(slot: number, at: Gpa, pages: number): Hva {
+    const { vm, space, mode } = this;
+    const size = pages * PAGE_SIZE;
+    if (mode.inFiles) {
+      const memfd = vm.memory.createGuestMemfd(size, GUEST_MEMFD_MMAP | GUEST_MEMFD_INIT_SHARED);
+      this.addFile(slot, at, memfd);
+      return space.mmapMemfd(memfd, 0, size);
+    }
+    const from = space.mmapAnonymous(size);
+    vm.memory.setUserMemoryRegion({ slot, flags: 0, gpa: at, size, hva: from });
+    return from;
+  }
+
+  private addFile(slot: number, at: Gpa, memfd: GuestMemfd): void {
+    const size = memfd.pages * PAGE_SIZE;
+    const region = { slot, flags: MEM_GUEST_MEMFD, gpa: at, size, hva: 0, memfd, offset: 0 };
+    this.vm.memory.setUserMemoryRegion2(region);
+    if (this.mode.inFiles) this.vm.initRipas(at, size);
+  }
+
+  /** Memory at IN_FILE that can be mapped and punched from outside. */
+  private addSharedFile(bytes: number): OpenFile {
+    const { vm, space, host, mode } = this;
+    if (mode.inFiles) {
+      const memfd = vm.memory.createGuestMemfd(bytes, GUEST_MEMFD_MMAP | GUEST_MEMFD_INIT_SHARED);
+      this.addFile(3, IN_FILE, memfd);
+      return {
+        map: () => space.mmapMemfd(memfd, 0, PAGE_SIZE),
+        punch: () => memfd.fallocate(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, 0, PAGE_SIZE),
+      };
+    }
+    const file = host.createSharedFile(bytes);
+    const region = { slot: 3, flags: 0, gpa: IN_FILE, size: bytes, hva: space.mmapFile(file, 0, bytes) };
+    vm.memory.setUserMemoryRegion(region);
+    return { map: () => space.mmapFile(file, 0, PAGE_SIZE), punch: () => file.punchHole(0, 1) };
+  }
+
+  /** Whether the secret's page could be given a second address; a page of a guest_memfd has one. */
+  private addAlias(): boolean {
+    const region = { slot: 4, flags: 0, gpa: ALIAS, size: PAGE_SIZE, hva: this.ramAt };
+    try {
+      this.vm.memory.setUserMemoryRegion(region);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      this.say(`the VMM gives the page a second address: ${error.message}`);
+      return false;
+    }
+  }
+
   /** A VM of the mode's kind; `random` is its CPUs' random source. */
-  createVm(space: AddressSpace, random: (into: Uint8Array) => boolean): Vm {
+  createVm(space: AddressSpace, mode: Mode, random: (into: Uint8Array) => boolean): Vm {
     return new Vm(this.host, space, {
       vcpus: 3,
       gic: 3,
@@ -147,7 +204,7 @@ export class Scene {
       random,
       log: this.log,
       features: { mte: this.hasMte },
-      ...this.mode.vm,
+      ...mode.vm,
     });
   }
 
@@ -156,11 +213,17 @@ export class Scene {
   };
 
   /** Puts the program at CODE, where the VMM has it at the address returned. */
-  loadProgram(vm: Vm, space: AddressSpace): Hva {
+  loadProgram(vm: Vm, space: AddressSpace, mode: Mode): Hva {
+    if (mode.inFiles) {
+      const at = this.addMemory(0, CODE, 1);
+      space.port.write(at, programPage());
+      vm.populate(CODE, PAGE_SIZE);
+      return at;
+    }
     const at = space.mmapAnonymous(PAGE_SIZE);
     space.port.write(at, programPage());
     vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: CODE, size: PAGE_SIZE, hva: at });
-    if (this.mode.isProtected) vm.donate(CODE, PAGE_SIZE);
+    if (mode.isProtected) vm.donate(CODE, PAGE_SIZE);
     return at;
   }
 
@@ -176,31 +239,40 @@ export class Scene {
   /** The guest goes about its business before anybody attacks. */
   private start(): void {
     const { guest, mode } = this;
-    guest.powerOn(mode.guardCall);
+    guest.powerOn(mode);
+    this.secretFrom = this.drawn.length;
     this.must(guest.call(0, 'keep', BigInt(SECRET)));
     mode.guard(guest, deviceOf(1));
     mode.guard(guest, DISK);
-    for (let n = 0; n < 4; n++) {
-      const block = BigInt(n) << 30n;
-      this.must(
-        guest.call(0, 'store', BigInt(TABLES + 8 * n), block | (n === 0 ? DEVICE_BLOCK : MEMORY_BLOCK)),
-      );
-    }
+    this.buildTables();
     for (const page of [SHARED, RINGS, gpa(RINGS + PAGE_SIZE)]) {
-      this.must(guest.call(0, 'store', BigInt(page), 0n));
       if (!mode.share(guest, page)) throw new Error('the guest cannot share its page');
+      this.must(guest.call(0, 'store', mode.lent(page), 0n));
     }
     this.must(guest.call(0, 'store', BigInt(SPARE), 0x0123_4567_89ab_cdefn));
     this.must(guest.call(0, 'mmu', BigInt(TABLES), TCR, MAIR, SCTLR));
-    this.must(guest.call(0, 'hvc', CPU_ON, 1n, BigInt(CODE), BigInt(deviceOf(1))));
+    this.must(guest.call(0, mode.conduit, CPU_ON, 1n, BigInt(CODE), mode.lent(deviceOf(1))));
     this.must(guest.call(1, 'mmu', BigInt(TABLES), TCR, MAIR, SCTLR));
     this.must(guest.call(1, 'keep', BigInt(SECOND)));
     this.must(guest.beat(0));
   }
 
+  private buildTables(): void {
+    const { guest, mode } = this;
+    const set = (table: number, n: number, entry: bigint): void => {
+      this.must(guest.call(0, 'store', BigInt(TABLES + table * PAGE_SIZE + 8 * n), entry));
+    };
+    const halves = new Set([0n, mode.lent(0)]);
+    for (const [n, half] of [...halves].entries()) {
+      set(0, Number(half >> 39n), BigInt(TABLES + (1 + n) * PAGE_SIZE) | TABLE);
+      for (let block = 0; block < BLOCKS; block++)
+        set(1 + n, block, half | (BigInt(block) << 30n) | (block === 0 ? DEVICE_BLOCK : MEMORY_BLOCK));
+    }
+  }
+
   /** The bytes that the first vCPU drew. */
   get secret(): Uint8Array {
-    return Uint8Array.from(this.drawn.slice(0, SECRET_BYTES));
+    return Uint8Array.from(this.drawn.slice(this.secretFrom, this.secretFrom + SECRET_BYTES));
   }
 
   /** Where the VMM maps a page of the guest's RAM. */
@@ -244,8 +316,18 @@ export class Scene {
     act();
     this.say(what);
     this.walk(page);
-    const entry = this.vm.memory.guest.table.get(page / PAGE_SIZE);
-    return (entry & ENTRY_PRESENT) !== 0 && entryFrame(entry) === before ? { rule: 'frozen' } : {};
+    const { memory } = this.vm;
+    const entry = memory.guest.table.get(page / PAGE_SIZE);
+    if ((entry & ENTRY_PRESENT) !== 0 && entryFrame(entry) === before) return { rule: 'frozen' };
+    // Another page, or none: what does the guest find there?
+    const vcpu = { kind: 'vcpu', vm: memory.guest.handle } as const;
+    const verdict = decide(
+      this.host.ledger.frames,
+      vcpu,
+      'read',
+      memory.mapper.route(page / PAGE_SIZE, true),
+    );
+    return verdict.allowed ? {} : { rule: verdict.rule };
   }
 
   /** Reads through somebody's port: the bytes, or the rule that refused. */

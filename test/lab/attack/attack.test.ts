@@ -53,6 +53,7 @@ describe('the catalogue', { timeout: 120_000 }, () => {
 
   it('has at least thirty attacks by everybody, each with a name of its own', () => {
     expect(ATTACKS.length).toBeGreaterThanOrEqual(30);
+    expect(MODES.map(({ name }) => name)).toEqual(['none', 'pkvm', 'realm']);
     expect(new Set(ATTACKS.map(({ name }) => name)).size).toBe(ATTACKS.length);
     expect(new Set(ATTACKS.map(({ who }) => who)).size).toBeGreaterThanOrEqual(6);
   });

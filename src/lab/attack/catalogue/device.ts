@@ -45,7 +45,7 @@ export const deviceAttacks: readonly Attack[] = [
     unprotected: 'leaks',
     run(scene) {
       scene.moveSecret(SPARE);
-      // The page before it holds page tables, the one before that is shared: one read over all three.
+      // An idle page lies between the two: one read over all three.
       return scene.read('the device', emulated(scene), SHARED, 2 * PAGE_SIZE + 32);
     },
   },
@@ -116,8 +116,12 @@ export const deviceAttacks: readonly Attack[] = [
     fate: 'loses a page',
     run(scene) {
       const domain = new IommuDomain(scene.host);
-      domain.mapHva(IOVA, scene.space, scene.at(FRESH), PAGE_SIZE, true);
-      scene.say('the VMM maps the page');
+      const denied = scene.denied(
+        'the VMM maps the page',
+        () => domain.mapHva(IOVA, scene.space, scene.at(FRESH), PAGE_SIZE, true),
+        { EPERM: 'sealed' },
+      );
+      if (denied) return denied;
       const port = domain.port(ASSIGNED);
       scene.read('the assigned device', port, IOVA);
       const answer = scene.guestDoes(

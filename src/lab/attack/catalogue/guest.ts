@@ -2,12 +2,12 @@
 
 import { MAX_GUARDED_PAGES } from '../../../hypervisor/guard/index.ts';
 import { PAGE_SIZE } from '../../../lib/index.ts';
-import type { Attack } from '../attack.ts';
+import type { Attack, Attempt } from '../attack.ts';
 import { deviceOf } from '../guest.ts';
+import type { Conduit } from '../modes.ts';
 import { HOLE, type Scene, SECRET, SPARE } from '../scene.ts';
 
-const MEM_SHARE = 0xc600_0003n;
-const MEM_UNSHARE = 0xc600_0004n;
+const RSI_IPA_STATE_SET = 0xc400_0197n;
 const GUARD_ENROLL = 0xc600_0006n;
 const GUARD_MAP = 0xc600_0007n;
 const CPU_ON = 0xc400_0003n;
@@ -19,22 +19,17 @@ const CREADR = 0x90;
 const BASER0 = 0x100;
 const BASER1 = 0x108;
 
-const signed = (value: bigint): bigint => BigInt.asIntN(64, value);
-
-/** All calls of a family answer with an error; how many did. */
-function allFail(
-  scene: Scene,
-  calls: readonly (readonly bigint[])[],
-  conduit: 'hvc' | 'smc' = 'hvc',
-): boolean {
-  let failed = 0;
+/** All calls are refused, with an error or by being undefined; what each came to is in the story where not. */
+function allRefused(scene: Scene, calls: readonly (readonly bigint[])[], conduit: Conduit): boolean {
+  let refused = 0;
   for (const call of calls) {
     const answer = scene.guest.call(0, conduit, ...call);
-    if (answer.kind === 'done' && signed(answer.x[0]) < 0n) failed++;
+    const isUndefined = answer.kind === 'fault' && answer.esr >> 26n === 0n;
+    if (isUndefined || (answer.kind === 'done' && answer.x[0] !== 0n)) refused++;
     else scene.guestDoes(`calls ${call.map((x) => x.toString(16)).join(' ')}`, answer);
   }
-  scene.say(`${failed} of ${calls.length} calls answered with an error`);
-  return failed === calls.length;
+  scene.say(`${refused} of ${calls.length} calls were refused`);
+  return refused === calls.length;
 }
 
 /** The guest starts the interrupt translation service with its queue and tables at a page; whether it stalls there. */
@@ -50,61 +45,74 @@ function runQueue(scene: Scene, page: number): boolean {
   return (reader & 1n) === 1n;
 }
 
+/** A realm asks for the state of half of all addresses in one call: it gets as far as one call goes. */
+function claimEverything(scene: Scene): Attempt {
+  const far = 1n << 39n;
+  const [status, top] = scene.must(scene.guest.call(0, 'smc', RSI_IPA_STATE_SET, far, far * 2n, 0n, 1n));
+  scene.say(
+    `the realm gives up ${far} bytes of addresses: status ${status}, done up to 0x${top.toString(16)}`,
+  );
+  return status === 0n && top - far <= 0x20_0000n ? { rule: 'quota' } : {};
+}
+
 export const guestAttacks: readonly Attack[] = [
   {
     name: 'calls-malformed',
     who: 'guest',
-    what: 'makes memory calls with wrapping, unaligned and oversized addresses and with reserved arguments',
+    what: 'makes memory calls with wrapping, unaligned and oversized addresses, with impossible and reserved arguments',
     unprotected: { stoppedBy: 'abi' },
     run(scene) {
-      const wrong = [
-        0xffff_ffff_ffff_f000n,
-        0x1000n * (1n << 40n),
-        BigInt(SECRET) + 8n,
-        (1n << 63n) | BigInt(SECRET),
-      ];
-      const calls = [MEM_SHARE, MEM_UNSHARE].flatMap((id) => [
-        ...wrong.map((address) => [id, address, 0n, 0n]),
-        [id, BigInt(SPARE), 1n, 0n],
-        [id, BigInt(SPARE), 0n, 1n],
-      ]);
-      return allFail(scene, calls) ? { rule: 'abi' } : {};
+      const { mode } = scene;
+      return allRefused(scene, mode.malformed(BigInt(SPARE)), mode.conduit) ? { rule: 'abi' } : {};
     },
   },
   {
-    name: 'calls-by-smc',
+    name: 'calls-other-conduit',
     who: 'guest',
-    what: 'makes the memory calls by the other conduit, which their hypervisor does not listen to',
+    what: 'makes the memory calls by the other conduit, at which their hypervisor does not listen',
     unprotected: { stoppedBy: 'abi' },
     run(scene) {
-      const calls = [MEM_SHARE, MEM_UNSHARE, GUARD_MAP].map((id) => [id, BigInt(SPARE), 0n, 0n]);
-      return allFail(scene, calls, 'smc') ? { rule: 'abi' } : {};
+      const { mode } = scene;
+      const other = mode.conduit === 'hvc' ? 'smc' : 'hvc';
+      return allRefused(scene, mode.malformed(BigInt(SPARE)), other) ? { rule: 'abi' } : {};
     },
   },
   {
     name: 'share-foreign',
     who: 'guest',
-    what: 'lends memory that it does not have',
-    unprotected: { stoppedBy: 'abi' },
+    what: 'lends memory that it does not have, and claims it for its own',
+    unprotected: { stoppedBy: 'unmapped' },
     run(scene) {
-      const { guest, vm } = scene;
-      const answer = scene.guestDoes('lends a hole', guest.call(0, 'hvc', MEM_SHARE, BigInt(HOLE), 0n, 0n));
-      if (answer.kind === 'done') return signed(answer.x[0]) === -1n ? { rule: 'abi' } : {};
-      if (answer.kind !== 'fault' || answer.far !== 0n) return {};
-      return scene.read('the hypervisor', vm.memory.hypervisorPort(), HOLE);
+      const { guest, vm, mode } = scene;
+      const outcomes = [mode.share(guest, HOLE), mode.unshare(guest, HOLE)];
+      scene.say(
+        `the guest lends 0x20000000 and takes it: ${outcomes.map((done) => (done ? 'done' : 'refused')).join(', ')}`,
+      );
+      // Where pages need no lending, or nothing is there to be lent, the calls change nothing.
+      const answer = scene.guestDoes('loads from it', guest.call(0, 'load', BigInt(HOLE)));
+      const isAbsent = mode.isProtected ? answer.kind === 'fault' : guest.seenByVmm.length === 1;
+      return isAbsent ? scene.read('the hypervisor', vm.memory.hypervisorPort(), HOLE) : {};
     },
   },
   {
     name: 'unshare-twice',
     who: 'guest',
-    what: 'takes pages back that it never lent, or has already taken back',
-    unprotected: { stoppedBy: 'abi' },
+    what: 'takes a page back that it never lent, and one that it has already taken back',
+    unprotected: { stoppedBy: 'conserved' },
     run(scene) {
-      const page = BigInt(SPARE);
-      scene.guest.call(0, 'hvc', MEM_SHARE, page, 0n, 0n);
-      scene.guest.call(0, 'hvc', MEM_UNSHARE, page, 0n, 0n);
-      const calls = [page, BigInt(SECRET), BigInt(HOLE)].map((address) => [MEM_UNSHARE, address, 0n, 0n]);
-      return allFail(scene, calls) ? { rule: 'abi' } : {};
+      const { guest, mode, vm } = scene;
+      mode.share(guest, SPARE);
+      mode.unshare(guest, SPARE);
+      const before = vm.memory.countPages();
+      const outcomes = [SPARE, SECRET].map((page) => mode.unshare(guest, page));
+      const after = vm.memory.countPages();
+      scene.say(
+        `the guest takes pages back: ${outcomes.map((done) => (done ? 'done' : 'refused')).join(', ')}`,
+      );
+      scene.say(
+        `private pages before ${before.private}, after ${after.private}; shared ${before.shared}, ${after.shared}`,
+      );
+      return before.private === after.private && before.shared === after.shared ? { rule: 'conserved' } : {};
     },
   },
   {
@@ -136,7 +144,7 @@ export const guestAttacks: readonly Attack[] = [
         // Not its own memory: lending that is its right.
         const answer = scene.guest.call(
           0,
-          'hvc',
+          scene.mode.conduit,
           id,
           random() | (1n << 45n),
           random() | (1n << 45n),
@@ -148,12 +156,13 @@ export const guestAttacks: readonly Attack[] = [
     },
   },
   {
-    name: 'guard-flood',
+    name: 'calls-hoard',
     who: 'guest',
-    what: 'announces more device pages than any board has, to make the host remember them',
+    what: 'announces more device pages than any board has, or claims all of the address space, to keep the host busy',
     unprotected: { stoppedBy: 'quota' },
     run(scene) {
-      const { guest, vm } = scene;
+      const { guest, vm, mode } = scene;
+      if (mode.inFiles) return claimEverything(scene);
       scene.must(guest.call(0, 'enroll'));
       scene.must(guest.call(0, 'hvc', GUARD_MAP, BigInt(deviceOf(1)), 0n));
       const count = MAX_GUARDED_PAGES + 1000;
@@ -175,12 +184,12 @@ export const guestAttacks: readonly Attack[] = [
     unprotected: { stoppedBy: 'unmapped' },
     run(scene) {
       const { guest, vm } = scene;
-      const answer = guest.call(0, 'hvc', CPU_ON, 2n, BigInt(HOLE), 0n);
+      const answer = guest.call(0, scene.mode.conduit, CPU_ON, 2n, BigInt(HOLE), 0n);
       scene.guestDoes('starts vCPU 2 at 0x20000000', answer);
       const exit = vm.vcpus[2].run(10_000);
       scene.say(`vCPU 2 leaves with '${exit.reason}'`);
       for (const target of [0xffff_ffff_ffff_ffffn, 77n, 0x100_0000_0000n])
-        guest.call(0, 'hvc', CPU_ON, target, (1n << 63n) | 3n, 0n);
+        guest.call(0, scene.mode.conduit, CPU_ON, target, (1n << 63n) | 3n, 0n);
       return exit.reason === 'budget' ? scene.read('the hypervisor', vm.memory.hypervisorPort(), HOLE) : {};
     },
   },

@@ -76,8 +76,7 @@ export const vmmAttacks: readonly Attack[] = [
     run(scene) {
       const { space, file } = scene;
       scene.moveSecret(IN_FILE);
-      const second = space.mmapFile(file, 0, PAGE_SIZE);
-      return scene.read('the VMM', space.port, second);
+      return scene.read('the VMM', space.port, file.map());
     },
   },
   {
@@ -102,10 +101,9 @@ export const vmmAttacks: readonly Attack[] = [
       const { space, memfd } = scene;
       scene.moveSecret(IN_MEMFD);
       const at = space.mmapMemfd(memfd, 0, PAGE_SIZE);
-      memfd.convert(0, PAGE_SIZE, 'shared');
-      scene.say('the VMM converts the page to shared');
-      const sight = scene.read('the VMM', space.port, at);
-      return { rule: 'scrubbed', ...sight };
+      const convert = (): void => memfd.convert(0, PAGE_SIZE, 'shared');
+      const denied = scene.denied('the VMM converts the page to shared', convert, { EPERM: 'frozen' });
+      return denied ?? { rule: 'scrubbed', ...scene.read('the VMM', space.port, at) };
     },
   },
   {
@@ -116,9 +114,9 @@ export const vmmAttacks: readonly Attack[] = [
     fate: 'loses a page',
     run(scene) {
       scene.moveSecret(IN_MEMFD);
-      scene.memfd.fallocate(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, 0, PAGE_SIZE);
-      scene.say('the VMM punches a hole');
-      return { rule: 'poisoned' };
+      return scene.disturb(IN_MEMFD, 'the VMM punches a hole', () =>
+        scene.memfd.fallocate(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE, 0, PAGE_SIZE),
+      );
     },
   },
   {
@@ -126,9 +124,10 @@ export const vmmAttacks: readonly Attack[] = [
     who: 'VMM',
     what: "punches a hole into the shared file behind the guest's memory",
     unprotected: 'leaks',
+    fate: 'loses a page',
     run(scene) {
       scene.moveSecret(IN_FILE);
-      return scene.disturb(IN_FILE, 'the VMM punches a hole', () => scene.file.punchHole(0, 1));
+      return scene.disturb(IN_FILE, 'the VMM punches a hole', () => scene.file.punch());
     },
   },
   {
@@ -189,6 +188,8 @@ export const vmmAttacks: readonly Attack[] = [
       return (
         scene.denied('the VMM moves the slot', () => scene.vm.memory.setUserMemoryRegion(region), {
           EPERM: 'frozen',
+          // A slot of a guest_memfd never moves.
+          EINVAL: 'frozen',
         }) ?? {}
       );
     },
@@ -217,7 +218,8 @@ export const vmmAttacks: readonly Attack[] = [
     unprotected: 'leaks',
     fate: 'loses a page',
     run(scene) {
-      const { guest } = scene;
+      const { guest, hasAlias } = scene;
+      if (!hasAlias) return { rule: 'mapped' };
       const answer = scene.guestDoes(
         'stores at the second address',
         guest.call(1, 'store', BigInt(ALIAS), 0x5a5an),
@@ -291,7 +293,7 @@ export const vmmAttacks: readonly Attack[] = [
       );
       if (denied) return denied;
       const value = new DataView(scene.secret.buffer).getBigUint64(0, true);
-      scene.guestDoes('stores a word for its device', guest.call(0, 'store', BigInt(at), value));
+      scene.guestDoes('stores a word for its device', guest.call(0, 'store', scene.mode.lent(at), value));
       return scene.read('the VMM', space.port, fake);
     },
   },
