@@ -20,6 +20,8 @@ const PAGE = 'docs/PERFORMANCE.md';
 const NOTES = 'bench/notes.md';
 const WORK = 'build/bench';
 const ROUNDS = 5;
+/** The exit status for options that make no sense, as the command line's. */
+const USAGE = 2;
 
 interface Options {
   readonly rounds: number;
@@ -67,6 +69,7 @@ const program = new Command('npm run bench --')
   .option('--no-interpreter', 'leave out the run with --engine interpreter')
   .option('--no-write', `only print, and leave ${PAGE} alone`)
   .option('--json <file>', 'write every measured value and counter as JSON')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE))
   .addHelpText('after', `\nRows: ${names(ROWS)}\nEmulators: ${names(PEERS)}`);
 
 const progress = (line: string): void => {

@@ -39,7 +39,7 @@ export function writePage(contents: PageContents): string {
     heading(contents),
     peersTable(contents),
     rowsTable(contents, misses),
-    left(contents),
+    remarksText(contents),
     memoryTable(contents),
     interpreterTable(contents.interpreter),
     missText(misses, contents.notes),
@@ -90,8 +90,10 @@ const TIMES: Readonly<Record<keyof Moment, string>> = {
 function heading({ command, machine, rounds, time }: PageContents): string {
   return `# Performance
 
-Written by \`${command}\`: medians of ${rounds} round${rounds === 1 ? '' : 's'}. The guests of all emulators are up at once and take turns row by
-row. ${TIMES[time]}
+Written by \`${command}\`
+
+Medians of ${rounds} round${rounds === 1 ? '' : 's'}. The guests of all emulators are up at once and take turns row by row.
+${TIMES[time]}
 A ratio is Ringfence's time over the other's: below 1, Ringfence is faster. In bold: over the row's target.
 
 Machine: ${machine}. Each guest has 1 GiB of memory.`;
@@ -133,8 +135,8 @@ function shown(row: Row, seconds: number | undefined): string {
   return `${significant(row.rate.amount / seconds)} ${row.rate.unit}`;
 }
 
-/** Why there are dashes. */
-function left({ peers, rows, results, absent }: PageContents): string {
+/** What a reader must know of columns, and why there are dashes. */
+function remarksText({ peers, rows, results, absent }: PageContents): string {
   const reasons = new Map<string, string[]>();
   for (const row of rows) {
     for (const peer of peers) {
@@ -144,8 +146,9 @@ function left({ peers, rows, results, absent }: PageContents): string {
       reasons.set(key, [...(reasons.get(key) ?? []), row.name]);
     }
   }
+  const remarks = peers.filter((peer) => peer.remark).map((peer) => `- ${peer.title}: ${peer.remark}`);
   const lines = [...reasons].map(([reason, names]) => `- ${reason} (${names.join(', ')})`);
-  return [...lines, ...absent.map((line) => `- ${line}`)].join('\n');
+  return [...remarks, ...lines, ...absent.map((line) => `- ${line}`)].join('\n');
 }
 
 function memoryTable({ peers, results }: PageContents): string {

@@ -33,6 +33,8 @@ export interface Peer {
   readonly target?: keyof Targets;
   /** How to get it. */
   readonly install: string;
+  /** What a reader must know of its column. */
+  readonly remark?: string;
   /** One line for the page; undefined where it is not installed. */
   version(): string | undefined;
   /** A program and its arguments. */
@@ -87,6 +89,7 @@ const v86: Peer = {
   hasCounters: false,
   target: 'v86',
   install: 'npm ci',
+  remark: 'an emulator of PCs: its guest is an i386 one, and its disk is an IDE disk, read from memory',
   version: () => {
     try {
       const about: unknown = JSON.parse(readFileSync('node_modules/v86/package.json', 'utf8'));
