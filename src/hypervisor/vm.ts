@@ -44,6 +44,9 @@ const PPI_VIRTUAL_TIMER = 27;
 const PPI_PHYSICAL_TIMER = 30;
 const PPI_PMU = 23;
 const FIRST_SPI = 32;
+/** DFSC of an access to a device that nobody emulates: to a guarded guest as any other, else as hardware may report it. */
+const EXTERNAL_ABORT = 0x10;
+const UNSUPPORTED_ATOMIC = 0x35;
 const MAX_VCPUS = 8;
 // What this CPU has, less one, as a realm's measurement counts it (ID_AA64DFR0_EL1).
 const BREAKPOINTS = 5;
@@ -159,6 +162,7 @@ export class Vm implements Disposable {
     const { gic, memory } = this;
     const stage2 = memory.createVcpuStage2(index);
     const external = gic.systemRegisters(index);
+    const needsSyndrome = (): boolean => memory.isConfidential || memory.mmioGuard.isEnforced;
     const others = (): Vcpu[] => this.vcpus.filter((vcpu) => vcpu.index !== index);
     const cpu = new Cpu({
       memory: host.memory,
@@ -182,6 +186,7 @@ export class Vm implements Disposable {
         gic.setPpi(index, timer === 'virtual' ? PPI_VIRTUAL_TIMER : PPI_PHYSICAL_TIMER, level),
       pmuLine: (level) => gic.setPpi(index, PPI_PMU, level),
       codeChanged: (frame) => this.codeChanged(frame),
+      unemulatedFault: () => (needsSyndrome() ? EXTERNAL_ABORT : UNSUPPORTED_ATOMIC),
       ...(this.random ? { entropy: entropyFrom(this.random) } : {}),
     });
     memory.addTlb({
@@ -207,7 +212,7 @@ export class Vm implements Disposable {
         this.lastEntered = vcpu;
       },
       windowAt: (ipa) => gic.windows.find((window) => ipa >= window.base && ipa < window.base + window.size),
-      needsSyndrome: () => memory.isConfidential || memory.mmioGuard.isEnforced,
+      needsSyndrome,
       hidesRegisters: memory.isConfidential,
       isRealm: memory.isRealm,
       deviceAddress: (ipa) => memory.deviceAddress(ipa),

@@ -43,10 +43,12 @@ export class DataAccess {
   private split = 0;
   /** The IPA where resolve() found no memory, or -1. */
   private device = -1;
+  private readonly unemulatedFault: () => number;
 
-  constructor(core: Core, mmio: Mmio) {
+  constructor(core: Core, mmio: Mmio, unemulatedFault: () => number = () => FSC.unsupportedAtomic) {
     this.core = core;
     this.mmio = mmio;
+    this.unemulatedFault = unemulatedFault;
     this.u8 = core.memory.u8;
     this.u32 = core.memory.u32;
     this.u64 = core.memory.u64;
@@ -86,11 +88,11 @@ export class DataAccess {
   probeWrite(descriptor: number): number {
     const size = 1 << (descriptor & MEM_SIZE_MASK);
     if (this.resolve(size, ACCESS_WRITE, descriptor) === LEAVE) return 0;
-    const { state } = this.core;
     if (this.device >= 0) {
-      this.core.dataAbort(state.slowVaLow, state.slowVaHigh, FSC.unsupportedAtomic, ISS_WNR);
+      this.unsupported(ISS_WNR);
       return 0;
     }
+    const { state } = this.core;
     if (this.split < size) {
       this.core.dataAbort(state.slowVaLow, state.slowVaHigh, FSC.alignment, ISS_WNR);
       return 0;
@@ -311,6 +313,6 @@ export class DataAccess {
   /** Exclusives and atomics to what is not memory. */
   private unsupported(iss: number): number {
     const { state } = this.core;
-    return this.core.dataAbort(state.slowVaLow, state.slowVaHigh, FSC.unsupportedAtomic, iss);
+    return this.core.dataAbort(state.slowVaLow, state.slowVaHigh, this.unemulatedFault(), iss);
   }
 }

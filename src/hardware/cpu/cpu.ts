@@ -49,6 +49,8 @@ export interface CpuOptions {
   /** Where RNDR gets 64 bits from; undefined: none now. Without it, RNDR's sequence is a function of `seed`. */
   readonly entropy?: () => bigint | undefined;
   readonly seed?: bigint;
+  /** DFSC of an atomic or a tag access to what is no memory, now; nobody emulates those. Default: 0x35 always. */
+  readonly unemulatedFault?: () => number;
 }
 
 const NO_EXTERNAL: ExternalSystemRegisters = { read: () => undefined, write: () => false };
@@ -99,7 +101,7 @@ export class Cpu implements Services {
     });
     this.core = new Core(memory, this.features, this.state, this.mmu, this.exceptions, this.debug);
     this.mmio = new Mmio(this.core);
-    this.access = new DataAccess(this.core, this.mmio);
+    this.access = new DataAccess(this.core, this.mmio, options.unemulatedFault);
     this.timer = new GenericTimer(options.counter, options.timerLine ?? (() => {}));
     const { core, state } = this;
     const source = {

@@ -184,6 +184,35 @@ describe('a protected guest (pKVM)', () => {
     }
   });
 
+  // Exclusives, tag accesses and each kind of atomic; x1 is even, for pairs.
+  const UNEMULATED = [
+    'ldadd x2, x3, [x0]',
+    'stset w2, [x0]',
+    'swpal x2, x3, [x0]',
+    'cas x2, x3, [x0]',
+    'casp x2, x3, x4, x5, [x0]',
+    'ldxr x2, [x0]',
+    'stlxr w2, x3, [x0]',
+    'ldxp x2, x3, [x0]',
+  ];
+
+  it.each(UNEMULATED)('gets an external abort for %s to a device, guarded or not', (access) => {
+    for (const guarded of [[], [DEVICE]]) {
+      const outcome = run(`${movAddress('x0', DEVICE)}\n${access}`, { guarded });
+      // An exclusive store without a monitor touches nothing.
+      const touches = !access.startsWith('stl');
+      expect(outcome.exits.map((exit) => exit.reason)).toEqual(['wfi']);
+      expect(abort(outcome)).toEqual(touches ? ['96000010', '9000000'] : ['0', '0']);
+    }
+  });
+
+  it('that enrolled gets the same; an ordinary guest learns that atomics are not supported there', () => {
+    const access = `${movAddress('x0', DEVICE)}\nldadd x2, x3, [x0]`;
+    const enrolled = `${hvc(GUARD_ENROLL)}\n${movAddress('x1', DEVICE)}\n${hvc(GUARD_MAP)}\n${access}`;
+    expect(abort(run(enrolled, { isProtected: false }))).toEqual(['96000010', '9000000']);
+    expect(abort(run(access, { isProtected: false }))).toEqual(['96000075', '9000000']);
+  });
+
   it('shares a page that it never touched: the host puts one there first, the call is made again', () => {
     const outcome = run(`${movAddress('x1', RAM)}\n${hvc(MEM_SHARE)}\nmov x5, x0`);
     expect(outcome.x(5)).toBe(0n);

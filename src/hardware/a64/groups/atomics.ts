@@ -40,7 +40,7 @@ function storeExclusive(i: Insn, address: Value, bytes: number, storeIt: () => v
 
 const exclusives: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) =>
   [0, 1].flatMap((ordered) => {
-    const syndrome = { rt: 'Rt', sf: kind === 'x', signed: false, acquire: ordered === 1 };
+    // Exclusives have no instruction syndrome (Arm ARM, ISS of a Data Abort: ISV).
     const loadName = `ld${ordered ? 'a' : ''}xr${suffix}`;
     const storeName = `st${ordered ? 'l' : ''}xr${suffix}`;
     return [
@@ -51,7 +51,7 @@ const exclusives: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) =>
         'C6.2.210',
         (i) => {
           const address = baseAddress(i);
-          const data = i.load(address, bytes, { aligned: true, syndrome, ...spExempt(i) });
+          const data = i.load(address, bytes, { aligned: true, ...spExempt(i) });
           setMonitor(i, address, bytes);
           i.setX('Rt', data);
         },
@@ -64,7 +64,7 @@ const exclusives: Row[] = SIZES.flatMap(([size, bytes, suffix, kind]) =>
         (i) => {
           const address = baseAddress(i);
           storeExclusive(i, address, bytes, () =>
-            i.store(address, bytes, i.x('Rt'), { aligned: true, syndrome, ...spExempt(i) }),
+            i.store(address, bytes, i.x('Rt'), { aligned: true, ...spExempt(i) }),
           );
         },
       ),
