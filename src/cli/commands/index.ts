@@ -4,9 +4,10 @@ import type { CliCommand } from '../command.ts';
 import { attack } from './attack.ts';
 import { check } from './check.ts';
 import { explain } from './explain.ts';
+import { lab } from './lab.ts';
 import { pull } from './pull.ts';
 import { replay } from './replay.ts';
 import { run } from './run.ts';
 import { token } from './token.ts';
 
-export const COMMANDS: readonly CliCommand[] = [run, pull, check, explain, attack, replay, token];
+export const COMMANDS: readonly CliCommand[] = [run, pull, check, explain, attack, lab, replay, token];

@@ -1,0 +1,3 @@
+export { DESIGNS, type Design } from './design.ts';
+export { formatOutcomes } from './report.ts';
+export { GRANULES, type Outcome, runDesign } from './scenario.ts';
