@@ -16,7 +16,7 @@ export interface CopyTags {
   readonly ipa: U64;
   /** Bytes of guest memory. */
   readonly length: U64;
-  readonly flags: number;
+  readonly flags: U64;
   /** One tag a byte, length / 16 of them; a shorter one is a bad address from its end on. */
   readonly tags: Uint8Array;
   readonly reserved?: readonly [U64, U64];
@@ -36,17 +36,18 @@ export function copyTags(vm: TaggedVm, request: CopyTags): number {
   const refuse = (code: ErrnoName, sentence: string): never => {
     throw new Errno(code, sentence);
   };
-  const { flags, tags } = request;
+  const { tags } = request;
+  const flags = u64(request.flags, 'flags');
   if (!vm.hasMte) refuse('EINVAL', 'the VM has no MTE');
   if (request.reserved?.some((word) => u64(word, 'reserved') !== 0n))
     refuse('EINVAL', 'reserved words are not 0');
-  if (flags & ~COPY_TAGS_FROM_GUEST) refuse('EINVAL', 'unknown flags');
+  if (flags & ~BigInt(COPY_TAGS_FROM_GUEST)) refuse('EINVAL', 'unknown flags');
   const length = u64(request.length, 'length');
   const ipa = u64(request.ipa, 'ipa');
   const page = BigInt(PAGE_SIZE);
   if (length % page || ipa % page) refuse('EINVAL', 'address or length is not page-aligned');
   if (length > INT_MAX) refuse('EINVAL', 'length is beyond INT_MAX');
-  const fromGuest = (flags & COPY_TAGS_FROM_GUEST) !== 0;
+  const fromGuest = flags !== 0n;
   if (!fromGuest && vm.isLogging) refuse('EBUSY', 'a slot is dirty-logged, which copying tags would escape');
   const first = Number(ipa / page);
   const pages = Number(length / page);

@@ -19,6 +19,7 @@ import {
   View,
 } from '../ledger/index.ts';
 import type { GuestMemfd } from './guest-memfd.ts';
+import { type U64, u64 } from './region.ts';
 import type { SharedFile } from './shared-file.ts';
 import type { SwapFile } from './swap.ts';
 import { type Vma, VmaTree } from './vma.ts';
@@ -38,6 +39,8 @@ export interface MapOptions {
   readonly at?: Hva;
 }
 
+/** MAX_LFS_FILESIZE. */
+const MAX_FILE = 2n ** 63n - 1n;
 const FIRST_PAGE = 0x10_0000_0000 / PAGE_SIZE;
 /** Page numbers are kept in 32 bits: 16 TiB of addresses. */
 const END_PAGE = 2 ** 32;
@@ -87,15 +90,21 @@ export class AddressSpace implements Holder {
     return this.map(bytes, { kind: 'file', file }, offset / PAGE_SIZE, options);
   }
 
-  /** Throws EBADF; ENODEV where the file was not made for mapping; EINVAL for a private mapping (MAP_PRIVATE). */
-  mmapMemfd(memfd: GuestMemfd, offset: number, bytes: number, shared = true, options: MapOptions = {}): Hva {
+  /**
+   * In this order: EINVAL for an offset that is not page-aligned; EBADF; EOVERFLOW beyond any file; ENODEV where the file
+   * was not made for mapping; EINVAL for a private mapping (MAP_PRIVATE).
+   */
+  mmapMemfd(memfd: GuestMemfd, offset: U64, bytes: number, shared = true, options: MapOptions = {}): Hva {
+    const at = u64(offset, 'offset');
+    if (at % BigInt(PAGE_SIZE)) throw new Errno('EINVAL', "the file's offset is not page-aligned");
     if (!memfd.isOpen) throw new Errno('EBADF', 'the guest_memfd is closed');
+    if (at + BigInt(Math.max(0, Math.ceil(bytes) || 0)) > MAX_FILE)
+      throw new Errno('EOVERFLOW', 'the range is beyond any file');
     if (!memfd.mayMap) throw new Errno('ENODEV', 'the guest_memfd was made without the MMAP flag');
     if (!shared) throw new Errno('EINVAL', 'a guest_memfd is mapped MAP_SHARED only');
-    if (offset < 0 || offset % PAGE_SIZE) throw new Errno('EINVAL', "the file's offset is not page-aligned");
-    const at = this.map(bytes, { kind: 'memfd', memfd }, offset / PAGE_SIZE, options);
+    const start = this.map(bytes, { kind: 'memfd', memfd }, Number(at / BigInt(PAGE_SIZE)), options);
     memfd.addMapping();
-    return at;
+    return start;
   }
 
   private map(bytes: number, mapped: Vma['mapped'], filePage: number, options: MapOptions): Hva {

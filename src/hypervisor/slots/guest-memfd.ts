@@ -43,6 +43,21 @@ export interface MemfdClient {
 }
 
 const MAX_BYTES = 2n ** 63n;
+/** Modes of fallocate that are known outside of this file: punch hole, collapse, zero, insert, unshare, write zeroes. */
+const KNOWN_MODES = [0, 0x02, 0x08, 0x10, 0x20, 0x40, 0x80];
+const MODE_MASK = 0xfa;
+/** Modes that move data, which keep no size. */
+const MOVING = [0x08, 0x20, 0x80];
+/** Pages of which each is noted: 64 GiB, far more than a host has. */
+const MOST_CONVERTED = 2 ** 24;
+
+/** What fallocate refuses before it asks any file (Linux fs/open.c, vfs_fallocate). */
+function isKnownMode(mode: number): boolean {
+  const what = mode & MODE_MASK;
+  const keeps = (mode & FALLOC_KEEP_SIZE) !== 0;
+  if ((mode & ~(MODE_MASK | FALLOC_KEEP_SIZE)) !== 0 || !KNOWN_MODES.includes(what)) return false;
+  return what === FALLOC_PUNCH_HOLE ? keeps : !(keeps && MOVING.includes(what));
+}
 
 export class GuestMemfd implements Holder {
   readonly id: number;
@@ -59,19 +74,19 @@ export class GuestMemfd implements Holder {
   private mappings = 0;
 
   /** Throws EINVAL for unknown flags and for a size that is 0, negative or not whole pages. */
-  constructor(ledger: Ledger, client: MemfdClient, size: U64, flags: number) {
-    if (flags & ~(GUEST_MEMFD_MMAP | GUEST_MEMFD_INIT_SHARED))
+  constructor(ledger: Ledger, client: MemfdClient, size: U64, flags: U64) {
+    if (u64(flags, 'flags') & ~BigInt(GUEST_MEMFD_MMAP | GUEST_MEMFD_INIT_SHARED))
       throw new Errno('EINVAL', 'unknown guest_memfd flags');
     const bytes = u64(size, 'size');
     if (bytes === 0n || bytes >= MAX_BYTES || bytes % BigInt(PAGE_SIZE)) {
       throw new Errno('EINVAL', 'the size of a guest_memfd is a positive number of whole pages');
     }
-    if (client.isRealm && flags !== (GUEST_MEMFD_MMAP | GUEST_MEMFD_INIT_SHARED))
+    if (client.isRealm && Number(flags) !== (GUEST_MEMFD_MMAP | GUEST_MEMFD_INIT_SHARED))
       throw new Errno('EINVAL', "a realm's file is mappable, and shared until the realm has it");
     this.ledger = ledger;
     this.client = client;
     this.pages = Number(bytes / BigInt(PAGE_SIZE));
-    this.flags = flags;
+    this.flags = Number(flags);
     this.id = ledger.newHolderId();
     ledger.addHolder(this);
   }
@@ -183,13 +198,15 @@ export class GuestMemfd implements Holder {
 
   // -------------------------------------------------------------- file operations
 
-  /** fallocate(2). Throws EBADF, EOPNOTSUPP, EINVAL. Punching discards content; allocating only makes pages present. */
+  /** fallocate(2). Throws EBADF, EINVAL, EOPNOTSUPP, EFBIG. Punching discards content; allocating only makes pages present. */
   fallocate(mode: number, offset: U64, length: U64): void {
     this.needDescriptor();
     const at = u64(offset, 'offset');
     const bytes = u64(length, 'length');
     if (at >= MAX_BYTES || bytes === 0n || bytes >= MAX_BYTES)
       throw new Errno('EINVAL', 'the range is no file range');
+    if (!isKnownMode(mode)) throw new Errno('EOPNOTSUPP', 'no such mode');
+    if (at + bytes >= MAX_BYTES) throw new Errno('EFBIG', 'the range ends beyond any file');
     if (mode !== FALLOC_KEEP_SIZE && mode !== (FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE)) {
       throw new Errno('EOPNOTSUPP', 'a guest_memfd keeps its size');
     }
@@ -243,6 +260,7 @@ export class GuestMemfd implements Holder {
     if (at % page || bytes % page || bytes === 0n || (at + bytes) / page > BigInt(this.pages)) {
       throw new Errno('EINVAL', 'the range is not a range of whole pages of the file');
     }
+    if (bytes / page > BigInt(MOST_CONVERTED)) throw new Errno('ENOMEM', 'too many pages at once');
     const first = Number(at / page);
     const end = Number((at + bytes) / page);
     const lost = to === 'shared' && !byGuest ? this.privatePages(first, end) : [];

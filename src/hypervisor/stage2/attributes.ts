@@ -20,6 +20,8 @@ const refuse = (sentence: string): never => {
 };
 
 const PAGE = BigInt(PAGE_SIZE);
+/** Each page is noted: 64 GiB, far more than a host has. */
+const MOST_PAGES = 2 ** 24;
 
 export class AttributeTable {
   private readonly values = new PageTable();
@@ -28,7 +30,7 @@ export class AttributeTable {
     return (this.values.get(gfn) & MEMORY_ATTRIBUTE_PRIVATE) !== 0;
   }
 
-  /** Stores attributes; `zap` hears of each run of pages whose attribute is another now. Throws EINVAL. */
+  /** Stores attributes; `zap` hears of each run of pages whose attribute is another now. Throws EINVAL, ENOMEM. */
   set(request: MemoryAttributes, ipaBits: number, zap: (gfn: number, pages: number) => void): void {
     const address = u64(request.address, 'address');
     const size = u64(request.size, 'size');
@@ -38,6 +40,7 @@ export class AttributeTable {
     if (size === 0n || address + size >= 1n << 64n) refuse('the range is empty or wraps');
     if (address % PAGE || size % PAGE) refuse('the range is not page-aligned');
     if (address + size > 1n << BigInt(ipaBits)) refuse('the range is beyond guest-physical addresses');
+    if (size / PAGE > BigInt(MOST_PAGES)) throw new Errno('ENOMEM', 'too many pages at once');
     const end = Number((address + size) / PAGE);
     const value = Number(attributes);
     for (let gfn = Number(address / PAGE); gfn < end; ) {

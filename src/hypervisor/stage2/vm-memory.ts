@@ -219,7 +219,7 @@ export class VmMemory implements SlotOwner, MemoryObserver, TaggedVm, Auditor {
   // -------------------------------------------------------------- guest_memfd
 
   /** KVM_CREATE_GUEST_MEMFD. Throws EINVAL. */
-  createGuestMemfd(size: U64, flags = 0): GuestMemfd {
+  createGuestMemfd(size: U64, flags: U64 = 0): GuestMemfd {
     this.needAlive();
     const memfd = new GuestMemfd(this.ledger, this, size, flags);
     this.memfds.add(memfd);

@@ -7,7 +7,8 @@ import type { FaultExit, VcpuPort, VmMemory } from '../../hypervisor/stage2/inde
 import { type Gpa, gpa, PAGE_SIZE } from '../../lib/index.ts';
 
 export interface GuestStep {
-  readonly address: Gpa;
+  /** x0. */
+  readonly address: bigint;
   readonly write: boolean;
   /** x1: what a store stores. */
   readonly value: bigint;
@@ -21,7 +22,9 @@ export type GuestResult =
   /** The VMM was asked to emulate the access itself. */
   | { readonly kind: 'mmio'; readonly address: Gpa; readonly write: boolean; readonly bytes: number }
   /** KVM_RUN failed. */
-  | { readonly kind: 'failed'; readonly exit: FaultExit };
+  | { readonly kind: 'failed'; readonly exit: FaultExit }
+  /** The program is no longer there, or its device is not: the step never ends. */
+  | { readonly kind: 'endless' };
 
 export interface GuestRunner {
   run(step: GuestStep): GuestResult;
@@ -84,7 +87,7 @@ export const cpuRunners: Runners = {
 };
 
 function runOnCpu(vcpu: Vcpu, { address, write, value }: GuestStep): GuestResult {
-  vcpu.setRegister('x0', BigInt(address));
+  vcpu.setRegister('x0', address);
   vcpu.setRegister('x1', value);
   vcpu.setRegister('x2', BigInt(RESULT));
   vcpu.setRegister('pc', BigInt(write ? CODE : CODE + LOAD));
@@ -92,7 +95,7 @@ function runOnCpu(vcpu: Vcpu, { address, write, value }: GuestStep): GuestResult
   if (exit.reason === 'memory-fault' || exit.reason === 'error' || exit.reason === 'dirty-ring-full') {
     return { kind: 'failed', exit };
   }
-  if (exit.reason !== 'mmio') throw new Error(`the guest's program ended with exit ${exit.reason}`);
+  if (exit.reason !== 'mmio') return { kind: 'endless' };
   // The access is completed and the vCPU goes no further (KVM_RUN with immediate_exit).
   if (!exit.write) vcpu.completeMmio(0n);
   vcpu.run(1);
@@ -110,10 +113,17 @@ export const portRunners: Runners = {
   },
 };
 
-function runOnPort(port: VcpuPort, { address, write, value }: GuestStep): GuestResult {
+/** Addresses that the vCPU puts out at most; beyond them the access faults before it leaves the CPU. */
+const ADDRESS_LIMIT = 2n ** 48n;
+
+function runOnPort(port: VcpuPort, step: GuestStep): GuestResult {
   const fetched = port.fetch(CODE);
   if (fetched.kind === 'exit') return { kind: 'failed', exit: fetched.exit };
-  if (fetched.kind !== 'done') return { kind: 'abort' };
+  if (fetched.kind !== 'done') return { kind: 'endless' };
+  const { write, value } = step;
+  // With stage 1 off all data accesses are to Device memory, which are aligned.
+  if (step.address % 8n !== 0n || step.address >= ADDRESS_LIMIT) return { kind: 'abort' };
+  const address = gpa(Number(step.address));
   const access = write ? port.store(address, value) : port.load(address);
   if (access.kind === 'done') return { kind: 'ok', value: access.value };
   if (access.kind === 'mmio') return { kind: 'mmio', address, write, bytes: 8 };

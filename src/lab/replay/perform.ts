@@ -15,12 +15,13 @@ import {
   KVM_CAP_NR_MEMSLOTS,
   VmMemory,
 } from '../../hypervisor/stage2/index.ts';
-import { ERRNO, Errno, gpa, type Hva, hva, PAGE_SIZE } from '../../lib/index.ts';
+import { ERRNO, Errno, type Hva, hva, PAGE_SIZE } from '../../lib/index.ts';
 import { CODE, codePage, type GuestRunner, type MakeGuestRunner, type Runners } from './guest-runner.ts';
 import type { AnswerFields, Player } from './player.ts';
 import {
   ANSWER_FIELDS,
   type Answer,
+  ASKED_FIELDS,
   type Call,
   type CapMteLine,
   type ClearDirtyLine,
@@ -65,6 +66,7 @@ const word = (value: string | number | undefined): bigint =>
 
 export class Performer implements Player {
   readonly answerFields: AnswerFields = ANSWER_FIELDS;
+  readonly askedFields = ASKED_FIELDS;
   readonly host: Host;
   private readonly makeRunner: MakeGuestRunner;
   private space: AddressSpace;
@@ -215,7 +217,7 @@ export class Performer implements Player {
   }
 
   private clearDirty({ slot, first, num }: ClearDirtyLine): Answer {
-    const ones = new Uint8Array(Math.ceil(num / 8)).fill(0xff);
+    const ones = new Uint8Array(Math.min(Math.ceil(num / 8), COPY_BUFFER_LIMIT)).fill(0xff);
     return { r: result(() => this.memory.clearDirtyLog(slot, first, num, ones) as undefined) };
   }
 
@@ -258,7 +260,7 @@ export class Performer implements Player {
   private mapFile({ fd, shared, off, w }: FdMmapLine): Answer {
     let at = hva(0);
     const r = result(() => {
-      at = this.space.mmapMemfd(this.file(fd), Number(fromHex(off)), PAGE_SIZE, shared !== 0);
+      at = this.space.mmapMemfd(this.file(fd), fromHex(off), PAGE_SIZE, shared !== 0);
       return 0;
     });
     if (r !== 0) return { r };
@@ -295,7 +297,7 @@ export class Performer implements Player {
   private guest({ gpa: address, val, w }: GuestLine): Answer {
     if (this.runner === undefined) throw new Error('a guest runs before its vCPU exists');
     const outcome = this.runner.run({
-      address: gpa(Number(fromHex(address))),
+      address: BigInt.asUintN(64, fromHex(address)),
       write: w !== 0,
       value: fromHex(val),
     });
@@ -304,6 +306,8 @@ export class Performer implements Player {
         return { r: 'ok', v: toHex(outcome.value) };
       case 'abort':
         return { r: 'abort' };
+      case 'endless':
+        return { r: 'endless' };
       case 'mmio':
         return { r: 'mmio', gpa: toHex(outcome.address), w: outcome.write ? 1 : 0, len: outcome.bytes };
       case 'failed': {

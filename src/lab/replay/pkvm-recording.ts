@@ -1,5 +1,7 @@
 // One line of a recording of a real pKVM (test/golden/kvm-recordings.md). Numbers in quotes are hexadecimal.
 
+import type { AskedFields } from './recording.ts';
+
 interface Line<Op extends string> {
   readonly op: Op;
 }
@@ -33,6 +35,23 @@ export type PkvmCall =
   | (Line<'unslot3'> & { readonly r: number })
   | (Line<'after'> & { readonly mem: readonly string[] })
   | Line<'end'>;
+
+/** What is asked in each line. */
+export const PKVM_ASKED_FIELDS: Readonly<Record<PkvmCall['op'], AskedFields>> = {
+  vm: { numbers: ['protected'] },
+  setup: {},
+  hvc: { hex: ['fn', 'x1', 'x2', 'x3'] },
+  gload: { hex: ['gpa'] },
+  gstore: { hex: ['gpa', 'val'] },
+  vmm: { hex: ['w'], numbers: ['page'] },
+  hostkernel: { numbers: ['page', 'write'] },
+  gup: { numbers: ['page'] },
+  region: {},
+  reslot: {},
+  unslot3: {},
+  after: {},
+  end: {},
+};
 
 /** The fields of each op that are its answer. */
 export const PKVM_ANSWER_FIELDS: Readonly<Record<PkvmCall['op'], readonly string[]>> = {

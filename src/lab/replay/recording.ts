@@ -156,6 +156,46 @@ export const ANSWER_FIELDS: Readonly<Record<Call['op'], readonly string[]>> = {
   end: [],
 };
 
+/** What is asked in a line: fields that are hexadecimal, and fields that are numbers. */
+export interface AskedFields {
+  readonly hex?: readonly string[];
+  readonly numbers?: readonly string[];
+}
+
+export const ASKED_FIELDS: Readonly<Record<Call['op'], AskedFields>> = {
+  caps: {},
+  vm: {},
+  memfd: { hex: ['size'], numbers: ['flags'] },
+  region: { hex: ['gpa', 'size', 'arena', 'off'], numbers: ['v', 'slot', 'flags', 'fd'] },
+  dirtylog: { numbers: ['slot'] },
+  cleardirty: { numbers: ['slot', 'first', 'num'] },
+  tags: { hex: ['ipa', 'len'], numbers: ['flags', 'rsv', 'fill'] },
+  falloc: { hex: ['off', 'len'], numbers: ['fd', 'mode'] },
+  closefd: { numbers: ['fd'] },
+  fdmmap: { hex: ['off'], numbers: ['fd', 'shared'] },
+  vmm: { hex: ['arena'] },
+  dontneed: { hex: ['arena'] },
+  capmte: { numbers: ['flags'] },
+  guest: { hex: ['gpa', 'val'], numbers: ['w'] },
+  end: {},
+};
+
+const HEX = /^[0-9a-f]{1,32}$/i;
+
+/** Throws RecordingError where a field that the call needs is absent or is nothing that it could be. */
+export function checkFields(line: RawLine, { hex = [], numbers = [] }: AskedFields, number: number): void {
+  const fields = new Map(Object.entries(line));
+  for (const name of hex) {
+    const value: unknown = fields.get(name);
+    if (typeof value !== 'string' || !HEX.test(value))
+      throw new RecordingError(number, `"${name}" of ${line.op} is no hexadecimal number in quotes`);
+  }
+  for (const name of numbers) {
+    if (!Number.isSafeInteger(fields.get(name)))
+      throw new RecordingError(number, `"${name}" of ${line.op} is no whole number`);
+  }
+}
+
 /** A line that is no call of a recording: whose fault it is, the file's, is for the caller to say. */
 export class RecordingError extends Error {
   readonly line: number;

@@ -6,7 +6,7 @@ import { cpuRunners, type Runners } from './guest-runner.ts';
 import { Performer } from './perform.ts';
 import { PkvmPerformer } from './pkvm-perform.ts';
 import type { Player } from './player.ts';
-import { type Answer, parseLine, type RawLine, RecordingError } from './recording.ts';
+import { type Answer, checkFields, parseLine, type RawLine, RecordingError } from './recording.ts';
 
 export interface ReplayOptions {
   /** Differences that are kept in detail; all are counted. Default 10. */
@@ -45,6 +45,7 @@ export function replay(lines: Iterable<string>, options: ReplayOptions = {}): Re
   let player: Player | undefined;
   let before: string[] = [];
   let sequence = -1;
+  let started = false;
   let [calls, differ, number] = [0, 0, 0];
   for (const text of lines) {
     number++;
@@ -54,7 +55,11 @@ export function replay(lines: Iterable<string>, options: ReplayOptions = {}): Re
     player ??= playerFor(call, runners);
     if (!Object.hasOwn(player.answerFields, call.op))
       throw new RecordingError(number, `has no known "op": ${call.op}`);
+    checkFields(call, player.askedFields[call.op], number);
+    if (call.op !== 'vm' && call.op !== 'caps' && !started)
+      throw new RecordingError(number, `${call.op} comes before the first "vm"`);
     if (call.op === 'vm') {
+      started = true;
       sequence = call.seq ?? -1;
       before = [];
     }

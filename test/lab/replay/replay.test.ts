@@ -73,5 +73,15 @@ describe('replay of a recording of a real KVM/arm64 (Linux 7.2)', () => {
   it('refuses a line that is no call', () => {
     expect(() => replay(['{"op":"vm","seq":0,"code":0,"vcpu":1}', 'nonsense'])).toThrow(RecordingError);
     expect(() => replay(['{"op":"toString"}'])).toThrow('line 1: has no known "op": toString');
+    const begun = '{"op":"vm","seq":0,"code":0,"vcpu":1}';
+    expect(() => replay(['{"op":"capmte","flags":0,"r":0}'])).toThrow(
+      'line 1: capmte comes before the first "vm"',
+    );
+    expect(() => replay([begun, '{"op":"tags","ipa":"x","r":0}'])).toThrow(
+      'line 2: "ipa" of tags is no hexadecimal number in quotes',
+    );
+    expect(() => replay([begun, '{"op":"memfd","size":"1000","flags":"3","r":0}'])).toThrow(
+      'line 2: "flags" of memfd is no whole number',
+    );
   });
 });
