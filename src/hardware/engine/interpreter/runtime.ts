@@ -175,7 +175,17 @@ export class Runtime {
     const cpu = c.param(0);
     const target = c.param(1);
     const budget = c.param(2);
+    /** What PSTATE.BTYPE is on arrival; a branch out of an unguarded page counts as one through X16 or X17. */
+    const arrival = (): Value => {
+      const fromGuarded = c.load('i32.load', cpu, STATE.pageGuarded, 'state');
+      return c.select(fromGuarded, c.param(3), c.select(c.param(3).eq(3), c.i32(1), c.param(3)));
+    };
+    /** For exceptions that are taken at the target before its instruction, and for run() there. */
+    const keepBtype = (): void => {
+      if (indirect) c.store('i32.store', cpu, STATE.btype, arrival(), 'state');
+    };
     c.if(budget.eqz(), () => {
+      keepBtype();
       c.store('i64.store', cpu, STATE.pc, target, 'state');
       c.store('i32.store', cpu, STATE.budget, budget, 'state');
       c.return(STOPPED);
@@ -188,6 +198,7 @@ export class Runtime {
       return c.call(this.service(service), ...args) as Value;
     };
     c.if(target.wrap().and(3), () => {
+      keepBtype();
       c.return(leaveAtTarget('exception', c.i32(EXCEPTION.pcAlignment), c.i32(0)));
     });
     const host = c.variable('i32');
@@ -202,8 +213,10 @@ export class Runtime {
         delta.set(target.sub(host.get().zext()));
       },
       () => {
+        keepBtype();
         host.set(leaveAtTarget('fetch'));
         c.if(host.get().eqz(), () => c.return(1));
+        if (indirect) c.store('i32.store', cpu, STATE.btype, 0, 'state');
         delta.set(c.load('i64.load', cpu, STATE.pcDelta, 'state'));
       },
     );
@@ -212,9 +225,7 @@ export class Runtime {
     if (indirect) {
       c.if(guarded, () => {
         const insn = c.load('i32.load', hpc, 0, 'guest');
-        // A branch out of an unguarded page counts as one through X16 or X17 (Arm ARM, BranchTypeCompatible).
-        const fromGuarded = c.load('i32.load', cpu, STATE.pageGuarded, 'state');
-        const btype = c.select(fromGuarded, c.param(3), c.select(c.param(3).eq(3), c.i32(1), c.param(3)));
+        const btype = arrival();
         const lands = c.call(this.helper('landsWell'), insn, btype) as Value;
         c.if(lands.eqz(), () => {
           c.return(leaveAtTarget('exception', c.i32(EXCEPTION.branchTarget), btype));
@@ -281,7 +292,15 @@ export class Runtime {
     const c = new Code(this.module, ref.signature);
     const cpu = c.param(0);
     const pc = c.load('i64.load', cpu, STATE.pc, 'state');
-    this.jump(c, pc, c.load('i32.load', cpu, STATE.budget, 'state'));
+    const budget = c.load('i32.load', cpu, STATE.budget, 'state');
+    // After ERET with a BTYPE, or where a budget ended between a branch and its target.
+    const btype = c.load('i32.load', cpu, STATE.btype, 'state');
+    c.if(btype, () => {
+      c.store('i32.store', cpu, STATE.btype, 0, 'state');
+      c.store('i32.store', cpu, STATE.pageGuarded, 1, 'state');
+      this.jumpIndirect(c, pc, budget, btype);
+    });
+    this.jump(c, pc, budget);
     this.module.define(ref, c.finish());
   }
 
