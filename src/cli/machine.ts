@@ -61,6 +61,7 @@ async function machineOptions(
     gic: settings.gic,
     cpu: settings.cpu,
     protect: settings.protect,
+    bouncePool: settings.bouncePool,
     engine: settings.engine,
     drives: settings.drives.map(({ file, readOnly }) => ({ source: file, readOnly })),
     virtio,
@@ -95,6 +96,8 @@ function logTo(stderr: NodeJS.WriteStream): Log {
 /** The library names its options plainly; a person typed them with dashes. */
 function withOptionName(error: unknown): unknown {
   if (!(error instanceof Error) || !('exitStatus' in error) || error instanceof CliError) return error;
-  const named = /^(memory|smp|kernel|initrd|drive|net|qmp|gdb|cpu|protect|engine) /.test(error.message);
+  const named = /^(memory|smp|kernel|initrd|drive|net|qmp|gdb|cpu|protect|bounce-pool|engine)[ :]/.test(
+    error.message,
+  );
   return new CliError(Number(error.exitStatus), named ? `--${error.message}` : error.message);
 }

@@ -22,6 +22,7 @@ export interface RunFlags {
   readonly smp: string;
   readonly cpu: readonly string[];
   readonly protect: string;
+  readonly bouncePool?: string;
   readonly gic: string;
   readonly drive: readonly string[];
   readonly net: string;
@@ -42,6 +43,7 @@ export interface RunSettings {
   readonly smp: number;
   readonly cpu: Readonly<Record<string, boolean>>;
   readonly protect: 'none' | 'pkvm' | 'realm' | 'deferred';
+  readonly bouncePool: string | undefined;
   readonly gic: 2 | 3;
   readonly drives: readonly DriveOption[];
   /** The path of a stream socket, or undefined for no network. */
@@ -73,6 +75,10 @@ export function defineRunOptions(command: Command): void {
     .option('--smp <n>', `virtual CPUs, 1 to ${MAX_VCPUS}`, '1')
     .option('--cpu <features>', 'CPU features: mte=on,pauth=off,...', collect, [])
     .option('--protect <mode>', 'none, pkvm, realm or deferred', 'none')
+    .option(
+      '--bounce-pool <size>',
+      'with --protect pkvm: the pool for DMA (default: an eighth of RAM, at most 64M)',
+    )
     .option('--gic <version>', 'interrupt controller: 2 or 3', '3')
     .option('--drive <file[,ro]>', 'a raw disk image, once per disk', collect, [])
     .option(
@@ -98,6 +104,7 @@ export function readRunSettings(flags: RunFlags): RunSettings {
     smp: wholeNumber('--smp', flags.smp, 1, MAX_VCPUS),
     cpu: cpuFeatures(flags.cpu.join(',')),
     protect: oneOf('--protect', flags.protect, ['none', 'pkvm', 'realm', 'deferred']),
+    bouncePool: flags.bouncePool,
     gic: oneOf('--gic', flags.gic, ['2', '3']) === '2' ? 2 : 3,
     drives: flags.drive.map(driveOption),
     netSocket: netSocket(flags.net),

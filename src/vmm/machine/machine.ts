@@ -2,19 +2,32 @@
 // the clock, the console and the run loop, and decides what the end of a run means; it knows no device.
 
 import type { VcpuExit } from '../../hypervisor/index.ts';
-import { type Disposable, DisposableStore, type Log, silentLog } from '../../lib/index.ts';
+import { type Disposable, DisposableStore, type Log, PAGE_SIZE, silentLog } from '../../lib/index.ts';
 import { BOARD_ROWS } from './board.ts';
 import { loadFile, parseKernel } from './boot/index.ts';
 import { HostClock, type MachineClock, VirtualClock } from './clock.ts';
 import { MachineConsole } from './console.ts';
 import { CrashWatch, type Verdict } from './crash-watch.ts';
+import type { DmaCounts, PoolUse } from './dma-watch.ts';
 import { openDrives } from './drives.ts';
 import { Emitter, type Listener } from './emitter.ts';
 import { Alarm, yieldToHost } from './event-loop.ts';
 import { RAM_BASE } from './memory-map.ts';
-import { checkFeatures, checkVcpuCount, type MachineOptions, parseMemorySize } from './options.ts';
+import {
+  checkFeatures,
+  checkVcpuCount,
+  type MachineOptions,
+  parseBouncePool,
+  parseMemorySize,
+} from './options.ts';
 import { Boot, type BootPlan } from './power-on.ts';
-import { type MachineDebugger, type PageExplanation, type PrepareVm, prepareVm } from './prepare-vm.ts';
+import {
+  type MachineDebugger,
+  type MmioGuardListing,
+  type PageExplanation,
+  type PrepareVm,
+  prepareVm,
+} from './prepare-vm.ts';
 import { type ProtectionStatus, ProtectionWatch } from './protection-watch.ts';
 import { type FillRandom, hostRandom, seededRandom } from './random.ts';
 import { type LoopStop, RunLoop } from './run-loop.ts';
@@ -53,10 +66,17 @@ export interface MachineStats {
   readonly counters: Readonly<Record<string, number>>;
   /** How a protected guest stands now, and what it started from (boot files by address, with their SHA-256). */
   readonly protection?: {
+    readonly kind: ProtectionStatus['kind'];
     readonly privatePages: number;
     readonly sharedPages: number;
     readonly guardedPages: number;
     readonly guardDenials: number;
+    /**
+     * What devices show of the pool through which the guest bounces DMA; a realm makes its own, and `pages` are then all
+     * that it shares.
+     */
+    readonly bouncePool: PoolUse & { readonly pages: number };
+    readonly dma: DmaCounts;
     readonly payload: ReturnType<ProtectionStatus['payload']>;
     /** Of a realm. */
     readonly initialMeasurement?: string;
@@ -123,6 +143,7 @@ export class Machine implements Disposable {
       vcpus: checkVcpuCount(options.smp ?? 1),
       gic: options.gic ?? 3,
       protect: options.protect ?? 'none',
+      bouncePoolBytes: parseBouncePool(options.bouncePool, options.protect ?? 'none', memoryBytes),
       features: checkFeatures(options.cpu ?? {}),
       engine: options.engine ?? 'auto',
       history: options.history ?? false,
@@ -152,6 +173,7 @@ export class Machine implements Disposable {
     this.owned.add(
       this.console.onOutput((bytes) => {
         this.watch.feed(bytes, this.clock.now());
+        this.boot.dmaWatch?.heard(bytes);
         return undefined;
       }),
     );
@@ -229,6 +251,11 @@ export class Machine implements Disposable {
     return this.boot.explain(address);
   }
 
+  /** Where the guest lets the VMM emulate devices. */
+  mmioGuard(): MmioGuardListing {
+    return this.boot.mmioGuard?.() ?? { enforced: false, enrolled: false, denials: 0, pages: [] };
+  }
+
   stats(): MachineStats {
     const running = this.runningSince === undefined ? 0 : performance.now() - this.runningSince;
     return {
@@ -242,16 +269,20 @@ export class Machine implements Disposable {
   }
 
   private protection(): Pick<MachineStats, 'protection'> {
-    const { protection } = this.boot;
-    if (!protection) return {};
+    const { protection, dmaWatch, bouncePoolBytes } = this.boot;
+    if (!protection || !dmaWatch) return {};
     const pages = protection.countPages();
-    const { guardedPages, guardDenials } = protection;
+    const { kind, guardedPages, guardDenials } = protection;
+    const poolPages = bouncePoolBytes === undefined ? pages.shared : bouncePoolBytes / PAGE_SIZE;
     return {
       protection: {
+        kind,
         privatePages: pages.private,
         sharedPages: pages.shared,
         guardedPages,
         guardDenials,
+        bouncePool: { pages: poolPages, ...dmaWatch.pool },
+        dma: dmaWatch.counts,
         payload: protection.payload(),
         ...(protection.initialMeasurement === undefined
           ? {}

@@ -28,6 +28,8 @@ export interface MachineOptions {
   /** CPU features to switch on or off by name, such as { pauth: false }. All are on by default. */
   readonly cpu?: Readonly<Record<string, boolean>>;
   readonly protect?: Protection;
+  /** Size of the pool through which a pKVM guest bounces all DMA. Default: an eighth of RAM, at most 64 MiB. */
+  readonly bouncePool?: string | number | undefined;
   /** virtio-blk disks, in the order in which the guest names them. */
   readonly drives?: readonly DriveOptions[];
   /** Other virtio devices. */
@@ -76,6 +78,22 @@ export function parseMemorySize(memory: string | number): number {
 function bytesOf(text: string): number {
   const match = /^(\d+)([KMG]?)(?:i?B)?$/i.exec(text.trim());
   return match ? Number(match[1]) * UNITS[match[2].toUpperCase()] : Number.NaN;
+}
+
+/** Bytes of the bounce pool, undefined for the default. Throws UserError. */
+export function parseBouncePool(
+  pool: string | number | undefined,
+  protect: Protection,
+  memoryBytes: number,
+): number | undefined {
+  if (pool === undefined) return undefined;
+  if (protect !== 'pkvm') throw new UserError('bounce-pool: only a guest with protect pkvm is told of one');
+  const bytes = typeof pool === 'number' ? pool : bytesOf(pool);
+  if (Number.isInteger(bytes) && bytes % (2 * MIB) === 0 && bytes > 0 && bytes <= memoryBytes / 2)
+    return bytes;
+  throw new UserError(
+    `bounce-pool ${pool}: not a multiple of 2M up to half of the memory; write for example 16M`,
+  );
 }
 
 /** Throws UserError. */

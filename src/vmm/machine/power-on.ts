@@ -7,6 +7,7 @@ import { Board, type BoardBackends, type BoardRow, CONSOLE_PATH } from './board.
 import { type KernelImage, type LoadedFile, placeBootFiles } from './boot/index.ts';
 import type { MachineClock } from './clock.ts';
 import { boardTree, describeChosen } from './device-tree.ts';
+import { DmaWatch } from './dma-watch.ts';
 import { flattenTree } from './fdt.ts';
 import { RAM_BASE } from './memory-map.ts';
 import type { MachineVcpu, MachineVm, PreparedVm, PrepareVm, Protection, VmConfig } from './prepare-vm.ts';
@@ -26,6 +27,8 @@ export interface BootPlan {
   readonly vcpus: number;
   readonly gic: 2 | 3;
   readonly protect: Protection;
+  /** Bytes of the pool through which a pKVM guest bounces all DMA; default: a part of its RAM. */
+  readonly bouncePoolBytes?: number | undefined;
   readonly features: VmConfig['features'];
   readonly engine: VmConfig['engine'];
   readonly rows: readonly BoardRow[];
@@ -51,6 +54,11 @@ export class Boot implements Disposable {
   readonly protection: PreparedVm['protection'];
   readonly explain: PreparedVm['explain'];
   readonly debugger: PreparedVm['debugger'];
+  readonly mmioGuard: PreparedVm['mmioGuard'];
+  /** Of a guest that does not let devices reach all of its memory. */
+  readonly dmaWatch: DmaWatch | undefined;
+  /** Bytes of the bounce pool that the device tree names. */
+  readonly bouncePoolBytes: number | undefined;
   private readonly vm: MachineVm;
 
   constructor(plan: BootPlan, backends: Backends) {
@@ -62,7 +70,12 @@ export class Boot implements Disposable {
     this.protection = prepared.protection;
     this.explain = prepared.explain;
     this.debugger = prepared.debugger;
-    this.board = new Board(plan.rows, wire(prepared.vm, backends));
+    this.mmioGuard = prepared.mmioGuard;
+    const pool = dmaPoolOf(plan);
+    this.bouncePoolBytes = pool?.size;
+    if (plan.protect !== 'none')
+      this.dmaWatch = new DmaWatch(pool ?? { base: RAM_BASE, size: plan.memoryBytes }, clock);
+    this.board = new Board(plan.rows, wire(prepared.vm, backends, this.dmaWatch));
     const tree = loadBootFiles(plan, backends, this.board, prepared);
     const first = prepared.vcpus[0];
     first.setRegister('x0', BigInt(tree));
@@ -81,14 +94,17 @@ export class Boot implements Disposable {
 }
 
 /** Devices reach the VM through these and nothing else; whatever interrupts also ends the machine's sleep. */
-function wire(vm: MachineVm, backends: Backends): BoardBackends {
+function wire(vm: MachineVm, backends: Backends, watch: DmaWatch | undefined): BoardBackends {
   return {
     clock: backends.clock,
     log: backends.log,
     serial: backends.serial,
     random: backends.random,
     wake: () => backends.wake(),
-    dma: (requesterId: number) => vm.devicePort(requesterId),
+    dma: (requesterId: number) => {
+      const port = vm.devicePort(requesterId);
+      return watch ? watch.port(port) : port;
+    },
     irq: (spi: number) => {
       const line = vm.irqLine(spi);
       return {
@@ -111,10 +127,14 @@ function wire(vm: MachineVm, backends: Backends): BoardBackends {
  * A pKVM guest bounces all DMA through a pool that it shares with the host; only the device tree can tell it so. A
  * realm does by itself.
  */
-function dmaPoolOf({ protect, memoryBytes }: BootPlan): { base: number; size: number } | undefined {
+function dmaPoolOf({
+  protect,
+  memoryBytes,
+  bouncePoolBytes,
+}: BootPlan): { base: number; size: number } | undefined {
   if (protect !== 'pkvm' && protect !== 'deferred') return undefined;
   const share = Math.floor(memoryBytes / DMA_POOL_SHARE / BLOCK) * BLOCK;
-  const size = Math.max(BLOCK, Math.min(DMA_POOL_BYTES, share));
+  const size = bouncePoolBytes ?? Math.max(BLOCK, Math.min(DMA_POOL_BYTES, share));
   return { base: RAM_BASE + memoryBytes - size, size };
 }
 

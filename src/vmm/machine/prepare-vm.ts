@@ -69,6 +69,18 @@ export interface VmConfig {
   readonly history?: boolean;
 }
 
+/** Where the guest lets its VMM emulate devices. */
+export interface MmioGuardListing {
+  /** Accesses elsewhere are aborts for the guest. */
+  readonly enforced: boolean;
+  /** The guest asked for it by the list proposal's interface. */
+  readonly enrolled: boolean;
+  /** Aborts so far. */
+  readonly denials: number;
+  /** In the order of addresses; the attribute is the MAIR byte by which the guest maps the page, where it said so. */
+  readonly pages: readonly { readonly address: number; readonly attribute: number | undefined }[];
+}
+
 /** Who may do what with a page, by which rule, and where there is no memory who answers. */
 export interface PageExplanation extends Explanation {
   /** An access to an address without memory: emulated by the hypervisor (interrupt controller) or the VMM, or refused by the guard. */
@@ -85,6 +97,8 @@ export interface PreparedVm {
   readonly debugger?: MachineDebugger;
   /** Of a protected VM. */
   readonly protection?: ProtectionStatus;
+  /** A stand-in may have none. */
+  mmioGuard?(): MmioGuardListing;
   /** The page of a guest-physical address. */
   explain(address: number): PageExplanation;
   /** Puts boot files into RAM, by guest-physical address. */
@@ -137,6 +151,7 @@ export const prepareVm: PrepareVm = (config) => {
     }),
     ...(protect === 'pkvm' ? { protection: protectionOf(vm) } : {}),
     ...(vm.realm ? { protection: realmStatus(vm, vm.realm) } : {}),
+    mmioGuard: () => guardOf(vm),
     explain: (address) => ({ ...explain(vm.memory, address), emulation: emulationAt(vm, address) }),
     load(address, bytes) {
       const refusal = space.port.write(ram + (address - RAM_BASE), bytes);
@@ -181,6 +196,12 @@ function wholePages(ranges: readonly Range[]): Range[] {
     else pages.push({ first, end });
   }
   return pages.map(({ first, end }) => ({ address: first * PAGE_SIZE, bytes: (end - first) * PAGE_SIZE }));
+}
+
+function guardOf({ memory: { mmioGuard } }: Vm): MmioGuardListing {
+  const { isEnforced: enforced, isEnrolled: enrolled, denials } = mmioGuard;
+  const pages = mmioGuard.list().map(({ gfn, attribute }) => ({ address: gfn * PAGE_SIZE, attribute }));
+  return { enforced, enrolled, denials, pages };
 }
 
 function protectionOf(vm: Vm): ProtectionStatus {

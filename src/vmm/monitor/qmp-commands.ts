@@ -19,6 +19,7 @@ export type QmpMachine = Pick<
   | 'expectEvents'
   | 'explain'
   | 'debugger'
+  | 'mmioGuard'
 >;
 
 export interface QmpArgument {
@@ -99,6 +100,20 @@ export const QMP_COMMANDS: QmpTable = {
   },
   /** The counters so far, as --stats writes them at the end. */
   'x-ringfence-stats': { run: (machine) => jsonOf(machine.stats()) },
+  /** Private and shared pages, bounce pool, what devices were refused; kind 'none' where nothing is protected. */
+  'x-ringfence-query-protection': {
+    run: (machine) => jsonOf(machine.stats().protection ?? { kind: 'none' }),
+  },
+  /** The pages at which the guest lets the VMM emulate devices, with the memory attributes by which it maps them. */
+  'x-ringfence-query-mmio-guard': {
+    run(machine) {
+      const { pages, ...rest } = machine.mmioGuard();
+      const named = pages.map(({ address, attribute }) =>
+        attribute === undefined ? { address } : { address, attribute, type: memoryType(attribute) },
+      );
+      return jsonOf({ ...rest, pages: named });
+    },
+  },
   /** Who may do what with the page of a guest-physical address, by which rule. */
   'x-ringfence-explain': {
     arguments: { address: { type: 'number' } },
@@ -115,6 +130,19 @@ export const QMP_COMMANDS: QmpTable = {
   'query-name': { run: () => ({}) },
   'query-kvm': { run: () => ({ enabled: false, present: false }) },
 };
+
+/** A byte of MAIR_EL1 (Arm ARM, MAIR_ELx), by name where it has a usual one. */
+const MEMORY_TYPES: Readonly<Record<number, string>> = {
+  0: 'Device-nGnRnE',
+  4: 'Device-nGnRE',
+  8: 'Device-nGRE',
+  12: 'Device-GRE',
+  68: 'Normal Non-cacheable',
+  187: 'Normal Write-Through',
+  240: 'Normal Tagged',
+  255: 'Normal Write-Back',
+};
+const memoryType = (attribute: number): string => MEMORY_TYPES[attribute] ?? `0x${attribute.toString(16)}`;
 
 /** Plain data, without what is undefined. */
 const jsonOf = (value: object): Json => JSON.parse(JSON.stringify(value)) as Json;

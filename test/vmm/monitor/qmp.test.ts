@@ -51,6 +51,12 @@ class FakeMachine implements QmpMachine {
     return { instructions: 1, wallSeconds: 0, guestSeconds: 0, exits: {}, counters: {} };
   }
 
+  guard: ReturnType<QmpMachine['mmioGuard']> = { enforced: false, enrolled: false, denials: 0, pages: [] };
+
+  mmioGuard(): ReturnType<QmpMachine['mmioGuard']> {
+    return this.guard;
+  }
+
   explain(address: number): ReturnType<QmpMachine['explain']> {
     if (address < 0) throw new RangeError(`${address} is no guest-physical address`);
     return {
@@ -199,6 +205,37 @@ describe('QMP session (qmp-spec)', () => {
     await negotiate();
     const [{ return: stats }] = await ask({ execute: 'x-ringfence-stats' });
     expect(stats).toMatchObject({ instructions: expect.any(Number), exits: expect.any(Object) });
+  });
+
+  it('tells how a guest is protected, and that one is not', async () => {
+    open();
+    await negotiate();
+    const protection = { kind: 'pkvm', privatePages: 3, sharedPages: 2, bouncePool: { pages: 2 } };
+    expect(await ask({ execute: 'x-ringfence-query-protection' })).toEqual([{ return: { kind: 'none' } }]);
+    const stats = { ...machine.stats(), protection };
+    Object.assign(machine, { stats: () => stats });
+    expect(await ask({ execute: 'x-ringfence-query-protection' })).toEqual([{ return: protection }]);
+  });
+
+  it('lists the MMIO guard with the attributes by which the guest maps its pages', async () => {
+    open();
+    await negotiate();
+    const query = async () => (await ask({ execute: 'x-ringfence-query-mmio-guard' }))[0].return;
+    expect(await query()).toEqual({ enforced: false, enrolled: false, denials: 0, pages: [] });
+    const attributes = [undefined, 0x04, 0x44, 0x39];
+    const pages = attributes.map((attribute, n) => ({ address: 0x900_0000 + n * 0x1000, attribute }));
+    machine.guard = { enforced: true, enrolled: true, denials: 7, pages };
+    expect(await query()).toEqual({
+      enforced: true,
+      enrolled: true,
+      denials: 7,
+      pages: [
+        { address: 0x900_0000 },
+        { address: 0x900_1000, attribute: 4, type: 'Device-nGnRE' },
+        { address: 0x900_2000, attribute: 0x44, type: 'Normal Non-cacheable' },
+        { address: 0x900_3000, attribute: 0x39, type: '0x39' },
+      ],
+    });
   });
 
   it('explains the page of an address, and refuses what is no address', async () => {
