@@ -43,9 +43,9 @@ export type Feature =
 
 /**
  * Where control goes after an instruction, where not simply on: to a fixed address always (jump, or call when it
- * links), to it or on (branch), to one from a register (indirect), or out of generated code (leave).
+ * links), to it or on (branch), to one from a register (indirect, or return for a RET), or out of generated code (leave).
  */
-export type Flow = 'jump' | 'call' | 'branch' | 'indirect' | 'leave';
+export type Flow = 'jump' | 'call' | 'branch' | 'indirect' | 'return' | 'leave';
 
 export interface RowOptions {
   readonly flow?: Flow;

@@ -10,7 +10,7 @@ import { fpBuiltHelpers, fpHostHelpers, scalarFloatingPoint } from './groups/fp/
 import { loadsAndStores } from './groups/loads-stores.ts';
 import { memoryTagging, tagHelpers } from './groups/memory-tagging.ts';
 import { plainRegisterAccess } from './groups/plain-registers.ts';
-import { pauthHelpers, pointerAuthentication } from './groups/pointer-authentication.ts';
+import { pointerAuthentication } from './groups/pointer-authentication.ts';
 import { advancedSimd, simdBuiltHelpers, simdHostHelpers } from './groups/simd/index.ts';
 import type { BuiltHelper, Helpers, HostHelper } from './helpers.ts';
 import type { Feature, Row } from './row.ts';
@@ -39,7 +39,6 @@ export function instructionTable(absent: ReadonlySet<Feature> = new Set()): read
 
 export const builtHelpers: Helpers<BuiltHelper> = {
   ...baseBuiltHelpers,
-  ...pauthHelpers,
   ...tagHelpers,
   ...fpBuiltHelpers,
   ...simdBuiltHelpers,

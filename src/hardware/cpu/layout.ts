@@ -41,6 +41,8 @@ export const STATE = {
 
   // PSTATE, one word a field. nzcv is 4 bits, N in bit 3. daif is 4 bits, D in bit 3.
   nzcv: l.u32(),
+  /** Nonzero inside generated code: NZCV is not in nzcv but to be computed from flagsA and flagsB (engine/jit/flags.ts). */
+  flagsKind: l.u32(),
   el: l.u32(),
   spsel: l.u32(),
   daif: l.u32(),
@@ -66,6 +68,10 @@ export const STATE = {
   /** Base offsets of the soft TLB of the current EL and PAN, and the one that LDTR/STTR use. */
   tlb: l.u32(),
   tlbUnprivileged: l.u32(),
+
+  /** i64 each: operands that NZCV is to be computed from, see flagsKind. */
+  flagsA: l.u64(),
+  flagsB: l.u64(),
 
   // Arguments and results of service calls that do not fit in i32.
   /** i64: the address of a slow access. */
@@ -104,6 +110,7 @@ export const STATE_BYTES = (l.size + 63) & -64;
  * (info & 63), is zero: the shift is 8 where the top byte is ignored for that page, else 0. host = va + addend mod 2^32.
  * The entry's index is that of va's page, so a page-crossing access never hits. execTag compares without the shift:
  * a PC with a tag byte goes to fetch(), which strips it (Arm ARM, AArch64.BranchAddr).
+ * Bits 11:0 of readTag and writeTag are zero unless accesses are tag-checked, so that most hits are known by one compare.
  */
 export const TLB = {
   /** i64 each; INVALID_TAG where that access must take the slow path. */
@@ -116,6 +123,8 @@ export const TLB = {
   entryBytes: 32,
   entries: 1024,
 } as const;
+/** In readTag and writeTag: accesses are tag-checked. */
+export const TLB_TAG_CHECKED = 1;
 /**
  * The access is allowed inline only where VA[59:56] equals the granule's allocation tag or STATE.tco is set;
  * otherwise load() or store() decides (TCMA, asynchronous modes).

@@ -22,12 +22,12 @@ export type Bytes = keyof typeof LOADS;
 
 /** Offset of the entry that an address selects in the TLB at `tlb`. */
 export function tlbEntry(tlb: Value, address: Value): Value {
+  const down = 12 - Math.log2(TLB.entryBytes);
   return tlb.add(
     address
-      .shrU(12)
       .wrap()
-      .and(TLB.entries - 1)
-      .shl(Math.log2(TLB.entryBytes)),
+      .shrU(down)
+      .and((TLB.entries - 1) * TLB.entryBytes),
   );
 }
 
@@ -59,6 +59,17 @@ export function tlbMiss(c: Code, { entry, info, tag, address, bytes, aligned }: 
     .shl(info);
   if (!aligned) return miss;
   return miss.or(address.and((typeof aligned === 'number' ? aligned : bytes) - 1));
+}
+
+/**
+ * i32: whether the entry serves the access and its tags need no look, top byte and all. Fewer accesses than could be
+ * served pass this, and nearly all that there are.
+ */
+export function tlbHitsExactly(c: Code, { entry, tag, address, bytes }: Lookup): Value {
+  return address
+    .add(bytes - 1)
+    .and(-4096)
+    .eq(c.load('i64.load', entry, tag, 'state'));
 }
 
 /** i64 that is zero where the access is not checked against allocation tags. */

@@ -7,136 +7,113 @@
   (type $t1 (func (param i32 i64 i32 i32) (result i32)))
   (type $t2 (func (param i32 i32 i32) (result i32)))
   (type $t3 (func (param i32 i64 i64) (result i32)))
-  (type $t4 (func (param i32 i32) (result i32)))
+  (type $t4 (func (param i32) (result i32)))
+  (type $t5 (func (param i32 i32) (result i32)))
   (import "m" "m" (memory $m.m 16 16))
   (import "f" "jump" (func $f.jump (type $t0)))
   (import "f" "jumpIndirect" (func $f.jumpIndirect (type $t1)))
+  (import "f" "interpretAt" (func $f.interpretAt (type $t0)))
+  (import "f" "stopAt" (func $f.stopAt (type $t0)))
   (import "f" "enter" (func $f.enter (type $t2)))
+  (import "f" "hot" (func $f.hot (type $t2)))
   (import "f" "interpret" (func $f.interpret (type $t2)))
   (import "f" "stop" (func $f.stop (type $t2)))
   (import "f" "flagsOf" (func $f.flagsOf (type $t3)))
-  (func $r0 (export "r0") (type $t4) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i64) (local $l11 i64) (local $l12 i64) (local $l13 i32) (local $l14 i64) (local $l15 i32) (local $l16 i32) (local $l17 i64)
-    (local.set $l7
+  (import "f" "settleFlags" (func $f.settleFlags (type $t4)))
+  (func $r0 (export "r0") (type $t5) (param $p0 i32) (param $p1 i32) (result i32)
+    (local $l2 i32) (local $l3 i32) (local $l4 i64) (local $l5 i64) (local $l6 i64) (local $l7 i64) (local $l8 i64) (local $l9 i32) (local $l10 i64) (local $l11 i64)
+    (local.set $l3
       (local.get $p1))
-    (local.set $l8
+    (local.set $l4
       (i64.load offset=8 align=1
         (local.get $p0)))
-    (local.set $l9
+    (local.set $l5
       (i64.load offset=16 align=1
         (local.get $p0)))
-    (local.set $l10
+    (local.set $l6
       (i64.load align=1
         (local.get $p0)))
-    (local.set $l11
+    (local.set $l7
       (i64.load offset=240 align=1
         (local.get $p0)))
-    (local.set $l12
-      (i64.load32_u offset=812 align=1
-        (local.get $p0)))
     (block $B0
-      (local.set $l7
-        (i32.sub
-          (local.get $l7)
-          (i32.const 3)))
-      (local.set $l6
-        (local.get $l7))
-      (if $I1
-        (i32.lt_s
-          (local.get $l6)
-          (i32.const 0))
-        (then
-          (local.set $l7
-            (i32.add
-              (local.get $l7)
-              (i32.const 3)))
-          (local.set $l13
+      (block $B1
+        (local.set $l3
+          (i32.sub
+            (local.get $l3)
+            (i32.const 3)))
+        (local.set $l2
+          (local.get $l3))
+        (if $I2
+          (i32.lt_s
+            (local.get $l2)
             (i32.const 0))
-          (local.set $l14
-            (i64.const 131072))
-          (br $B0)))
-      (local.set $l10
-        (i64.add
-          (local.get $l8)
-          (local.get $l9)))
-      (local.set $l10
-        (i64.sub
-          (local.get $l10)
-          (i64.const 1)))
-      (local.set $l13
-        (i32.const 3))
-      (local.set $l14
-        (local.get $l11))
-      (br $B0))
-    (i64.store align=1
-      (local.get $p0)
-      (local.get $l10))
-    (local.set $l15
-      (i32.wrap_i64
-        (local.get $l12)))
-    (if $I2
-      (local.get $l16)
-      (then
-        (local.set $l5
-          (call $f.flagsOf
-            (local.get $l16)
-            (local.get $l12)
-            (local.get $l17)))
-        (local.set $l15
-          (local.get $l5))))
-    (i32.store offset=812 align=1
-      (local.get $p0)
-      (local.get $l15))
-    (local.set $l4
-      (local.get $l13))
-    (local.set $l3
-      (local.get $l14))
-    (local.set $l2
-      (local.get $l7))
-    (if $I3
-      (i32.eq
-        (local.get $l4)
-        (i32.const 0))
-      (then
-        (return_call $f.interpret
+          (then
+            (local.set $l3
+              (i32.add
+                (local.get $l3)
+                (i32.const 3)))
+            (local.set $l8
+              (i64.const 131072))
+            (br $B1)))
+        (local.set $l6
+          (i64.add
+            (local.get $l4)
+            (local.get $l5)))
+        (local.set $l6
+          (i64.sub
+            (local.get $l6)
+            (i64.const 1)))
+        (i64.store align=1
           (local.get $p0)
-          (i32.wrap_i64
-            (local.get $l3))
-          (local.get $l2))))
-    (if $I4
-      (i32.eq
-        (local.get $l4)
-        (i32.const 1))
-      (then
-        (return_call $f.enter
-          (local.get $p0)
-          (i32.wrap_i64
-            (local.get $l3))
-          (local.get $l2))))
-    (if $I5
-      (i32.eq
-        (local.get $l4)
-        (i32.const 2))
-      (then
-        (return_call $f.stop
-          (local.get $p0)
-          (i32.wrap_i64
-            (local.get $l3))
-          (local.get $l2))))
-    (if $I6
-      (i32.eq
-        (local.get $l4)
-        (i32.const 3))
-      (then
+          (local.get $l6))
+        (if $I3
+          (local.get $l9)
+          (then
+            (i32.store offset=816 align=1
+              (local.get $p0)
+              (local.get $l9))
+            (i64.store offset=896 align=1
+              (local.get $p0)
+              (local.get $l10))
+            (i64.store offset=904 align=1
+              (local.get $p0)
+              (local.get $l11))))
         (return_call $f.jump
           (local.get $p0)
-          (local.get $l3)
-          (local.get $l2))))
-    (return_call $f.jumpIndirect
+          (local.get $l7)
+          (local.get $l3)))
+      (if $I4
+        (local.get $l9)
+        (then
+          (i32.store offset=816 align=1
+            (local.get $p0)
+            (local.get $l9))
+          (i64.store offset=896 align=1
+            (local.get $p0)
+            (local.get $l10))
+          (i64.store offset=904 align=1
+            (local.get $p0)
+            (local.get $l11))))
+      (return_call $f.interpret
+        (local.get $p0)
+        (i32.wrap_i64
+          (local.get $l8))
+        (local.get $l3)))
+    (if $I5
+      (local.get $l9)
+      (then
+        (i32.store offset=816 align=1
+          (local.get $p0)
+          (local.get $l9))
+        (i64.store offset=896 align=1
+          (local.get $p0)
+          (local.get $l10))
+        (i64.store offset=904 align=1
+          (local.get $p0)
+          (local.get $l11))))
+    (return_call $f.interpretAt
       (local.get $p0)
-      (local.get $l3)
-      (local.get $l2)
-      (i32.sub
-        (local.get $l4)
-        (i32.const 4)))
+      (local.get $l8)
+      (local.get $l3))
     (unreachable)))

@@ -8,8 +8,8 @@ import { assemble, buildDecoder, instructionTable } from '../../../src/hardware/
 import type { Callable } from '../../../src/hardware/engine/interpreter/interpreter.ts';
 import { CONTINUATIONS } from '../../../src/hardware/engine/interpreter/runtime.ts';
 import { encodeRegions } from '../../../src/hardware/engine/jit/compile.ts';
-import { flagsOf } from '../../../src/hardware/engine/jit/flags.ts';
-import { findRegion } from '../../../src/hardware/engine/jit/region.ts';
+import { FAR_REACH, findRegion } from '../../../src/hardware/engine/jit/find-region.ts';
+import { flagHelpers } from '../../../src/hardware/engine/jit/flags.ts';
 
 /** A region by what it shows. Its code starts a page. */
 const REGIONS: Record<string, string> = {
@@ -34,12 +34,18 @@ async function textOf(source: string): Promise<string> {
   const { readWasm } = await wabt();
   const words = assemble(source, 0x8000_0000);
   const decoder = buildDecoder(instructionTable());
-  const region = findRegion(decoder, 0, (offset) => words[offset / 4] ?? 0);
+  const view = {
+    decoder,
+    page: (index: number) => (index === 0 ? PAGE : undefined),
+    word: (host: number) => words[(host - PAGE) / 4] ?? 0,
+    isWarm: () => true,
+  };
+  const region = findRegion(view, 0, FAR_REACH);
   if (!region) throw new Error('nothing to compile');
   const names: [
     string,
     { params: Callable['signature']['params']; results: Callable['signature']['results'] },
-  ][] = [...Object.entries(CONTINUATIONS), ['flagsOf', flagsOf]];
+  ][] = [...Object.entries(CONTINUATIONS), ...Object.entries(flagHelpers)];
   const callables = new Map<string, Callable>(
     names.map(([name, { params, results }]) => [
       name,
@@ -47,7 +53,7 @@ async function textOf(source: string): Promise<string> {
     ]),
   );
   const options = { conditionTable: 0x1000, tagBias: 0x2000, checksTags: false };
-  const module = readWasm(encodeRegions([{ region, page: PAGE }], 16, options, callables), {
+  const module = readWasm(encodeRegions([{ region, countdown: undefined }], 16, options, callables), {
     simd: true,
     tail_call: true,
   });

@@ -66,8 +66,15 @@ const registerBranches: Row[] = [
     link(i);
     i.branchTo(target, 2);
   }),
-  row('RET', '1101011 0 010 11111 0000 00 Rn:5 00000', 'ret{Rn:link}', 'C6.2.255', (i) =>
-    i.branchTo(i.x('Rn'), 0),
+  row(
+    'RET',
+    '1101011 0 010 11111 0000 00 Rn:5 00000',
+    'ret{Rn:link}',
+    'C6.2.255',
+    (i) => i.branchTo(i.x('Rn'), 0),
+    {
+      flow: 'return',
+    },
   ),
   row(
     'ERET',

@@ -4,7 +4,6 @@
 
 import { EXCEPTION, registerOffset, STATE } from '../../cpu/index.ts';
 import type { Value } from '../../wasm/index.ts';
-import type { BuiltHelper, Helpers } from '../helpers.ts';
 import type { Insn } from '../insn.ts';
 import { type Row, row, rows } from '../row.ts';
 import { baseAddress, spExempt } from './loads-stores.ts';
@@ -27,69 +26,45 @@ const DA = keyOf('da', 2);
 const DB = keyOf('db', 3);
 const KEYS = [IA, IB, DA, DB];
 
-/** (pointer or data, modifier, key low, key high) -> 64 bits that depend on all of them. */
-const cipher: BuiltHelper = {
-  params: ['i64', 'i64', 'i64', 'i64'],
-  results: ['i64'],
-  build: (c) => {
-    const fold = (v: Value): Value => v.xor(v.shrU(32));
-    const first = fold(c.param(0).xor(c.param(2)).mul(0x9e3779b97f4a7c15n));
-    const second = fold(first.add(c.param(1)).mul(0xd6e8feb86659fd93n));
-    c.return(fold(second.xor(c.param(3)).mul(0xa0761d6478bd642fn)));
-  },
-};
+/** 64 bits that depend on all four: pointer or data, modifier, and the key. */
+function cipher(data: Value, modifier: Value, low: Value, high: Value): Value {
+  const fold = (v: Value): Value => v.xor(v.shrU(32));
+  const first = fold(data.xor(low).mul(0x9e3779b97f4a7c15n));
+  const second = fold(first.add(modifier).mul(0xd6e8feb86659fd93n));
+  return fold(second.xor(high).mul(0xa0761d6478bd642fn));
+}
 
-/** (cpu, pointer, modifier, key offset, mask offset) -> the pointer with its PAC put in or taken out. */
-const togglePac: BuiltHelper = {
-  params: ['i32', 'i64', 'i64', 'i32', 'i32'],
-  results: ['i64'],
-  build: (c, helper) => {
-    const [pointer, modifier, keyOffset, maskOffset] = [c.param(1), c.param(2), c.param(3), c.param(4)];
-    const bit55 = pointer.shrU(55).and(1);
-    const mask = c.load('i64.load', c.param(0).add(maskOffset).add(bit55.wrap().shl(3)), 0, 'state');
-    const canonical = pointer.and(mask.not()).or(mask.and(bit55.neg()));
-    const key = c.param(0).add(keyOffset);
-    const low = c.load('i64.load', key, 0, 'state');
-    const high = c.load('i64.load', key, 8, 'state');
-    const pac = c.call(helper('cipher'), canonical, modifier, low, high) as Value;
-    c.return(pointer.xor(pac.and(mask)));
-  },
-};
+const keyWord = (i: Insn, offset: number): Value => i.c.load('i64.load', i.cpu, offset, 'state');
 
-/** (cpu, pointer, mask offset) -> the pointer with every PAC bit a copy of bit 55. */
-const stripPac: BuiltHelper = {
-  params: ['i32', 'i64', 'i32'],
-  results: ['i64'],
-  build: (c) => {
-    const pointer = c.param(1);
-    const bit55 = pointer.shrU(55).and(1);
-    const mask = c.load('i64.load', c.param(0).add(c.param(2)).add(bit55.wrap().shl(3)), 0, 'state');
-    c.return(pointer.and(mask.not()).or(mask.and(bit55.neg())));
-  },
-};
+/** The bits of a pointer that hold its PAC, and the pointer with each of them a copy of bit 55. */
+function canonical(i: Insn, key: Key, pointer: Value): { readonly mask: Value; readonly plain: Value } {
+  const bit55 = pointer.shrU(55).and(1);
+  const masks = STATE.pacMask + (key.index >= 2 ? 16 : 0);
+  const mask = i.c.load('i64.load', i.cpu.add(bit55.wrap().shl(3)), masks, 'state');
+  return { mask, plain: pointer.and(mask.not()).or(mask.and(bit55.neg())) };
+}
 
-export const pauthHelpers: Helpers<BuiltHelper> = { cipher, togglePac, stripPac };
-
-const maskOffset = (key: Key): number => STATE.pacMask + (key.index >= 2 ? 16 : 0);
+const strip = (i: Insn, key: Key, pointer: Value): Value => canonical(i, key, pointer).plain;
 
 const enabled = (i: Insn, key: Key): Value =>
-  i.c.load('i32.load', i.cpu, STATE.pacEnabled, 'state').shrU(key.index).and(1);
+  i.c.load('i32.load', i.cpu, STATE.pacEnabled, 'state').and(1 << key.index);
 
-const toggle = (i: Insn, key: Key, pointer: Value, modifier: Value): Value =>
-  i.c.call(i.helper('togglePac'), i.cpu, pointer, modifier, key.low, maskOffset(key)) as Value;
-
-const strip = (i: Insn, key: Key, pointer: Value): Value =>
-  i.c.call(i.helper('stripPac'), i.cpu, pointer, maskOffset(key)) as Value;
+/** What the PAC bits of a pointer are EORed with. */
+const codeOf = (i: Insn, key: Key, plain: Value, modifier: Value, mask: Value): Value =>
+  cipher(plain, modifier, keyWord(i, key.low), keyWord(i, key.low + 8)).and(mask);
 
 /** AddPAC, where the key is enabled. */
-const sign = (i: Insn, key: Key, pointer: Value, modifier: Value): Value =>
-  i.select(enabled(i, key), toggle(i, key, strip(i, key, pointer), modifier), pointer);
+function sign(i: Insn, key: Key, pointer: Value, modifier: Value): Value {
+  const { mask, plain } = canonical(i, key, pointer);
+  return i.select(enabled(i, key), plain.xor(codeOf(i, key, plain, modifier, mask)), pointer);
+}
 
 /** Auth: a pointer that does not come out canonical is an exception (FEAT_FPAC), with the key in the syndrome. */
 function authenticate(i: Insn, key: Key, pointer: Value, modifier: Value): Value {
-  const plain = toggle(i, key, pointer, modifier);
+  const { mask, plain } = canonical(i, key, pointer);
   const on = enabled(i, key);
-  i.exceptionIf(on.and(plain.ne(strip(i, key, plain))), EXCEPTION.pacFail, key.index);
+  const authentic = pointer.xor(codeOf(i, key, plain, modifier, mask)).eq(plain);
+  i.exceptionIf(on.ne(0).and(authentic.eqz()), EXCEPTION.pacFail, key.index);
   return i.select(on, plain, pointer);
 }
 
@@ -185,6 +160,7 @@ const branchForms: Row[] = [IA, IB].flatMap((key) => {
       `reta${m}`,
       'C6.2.256',
       (i) => i.branchTo(authenticate(i, key, i.x(30), i.xsp(31)), 0),
+      { flow: 'return' },
     ),
     row(
       `ERETA${m.toUpperCase()}`,
@@ -231,8 +207,7 @@ const pacga = row(
   'C6.2.243',
   (i) => {
     const key = registerOffset('APGAKeyLo_EL1');
-    const word = (offset: number): Value => i.c.load('i64.load', i.cpu, offset, 'state');
-    const mac = i.c.call(i.helper('cipher'), i.x('Rn'), i.xsp('Rm'), word(key), word(key + 8)) as Value;
+    const mac = cipher(i.x('Rn'), i.xsp('Rm'), keyWord(i, key), keyWord(i, key + 8));
     i.setX('Rd', mac.and(0xffff_ffff_0000_0000n));
   },
 );

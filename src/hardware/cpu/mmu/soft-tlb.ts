@@ -3,7 +3,14 @@
 
 import { type HostOffset, hostOffset } from '../../../lib/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
-import { INVALID_TAG, TLB, TLB_COUNT, TLB_INFO_GUARDED } from '../layout.ts';
+import {
+  INVALID_TAG,
+  TLB,
+  TLB_COUNT,
+  TLB_INFO_CHECKED,
+  TLB_INFO_GUARDED,
+  TLB_TAG_CHECKED,
+} from '../layout.ts';
 import {
   ATTR_GUARDED,
   ATTR_NOT_GLOBAL,
@@ -126,13 +133,14 @@ export class SoftTlb {
     const at = (this.first >>> 2) + entry * WORDS;
     const page = (low & ~0xfff) >>> 0;
     const invalid = invalidLow(index);
+    const data = tagInfo & TLB_INFO_CHECKED ? page | TLB_TAG_CHECKED : page;
     // Bit 55 and 54 of a mapped address are equal, so a valid tag is never mistaken for an invalid one.
     const readable = (may & MAY_READ) !== 0;
     const writable = (may & MAY_WRITE) !== 0;
     const executable = (may & MAY_EXECUTE) !== 0;
-    this.u32[at + READ] = readable ? page : invalid;
+    this.u32[at + READ] = readable ? data : invalid;
     this.u32[at + READ + 1] = readable ? high : INVALID_HIGH;
-    this.u32[at + WRITE] = writable ? page : invalid;
+    this.u32[at + WRITE] = writable ? data : invalid;
     this.u32[at + WRITE + 1] = writable ? high : INVALID_HIGH;
     this.u32[at + EXEC] = executable ? page : invalid;
     // A PC has no tag byte, whatever the access that filled the entry had.
@@ -218,7 +226,7 @@ export class SoftTlb {
         : this.u32[at + WRITE + 1] !== INVALID_HIGH
           ? WRITE
           : EXEC;
-    return hostOffset((this.u32[at + ADDEND] + this.u32[at + tag]) >>> 0);
+    return hostOffset((this.u32[at + ADDEND] + (this.u32[at + tag] & ~0xfff)) >>> 0);
   }
 
   /** TLB.info of the entry that lookup() found. */
@@ -229,7 +237,7 @@ export class SoftTlb {
     const at = (this.first >>> 2) + (context * TLB.entries + ((low >>> 12) & INDEX_MASK)) * WORDS;
     const tag = at + (write ? WRITE : READ);
     const page = (low & ~0xfff) >>> 0;
-    if (this.u32[tag] !== page) return -1;
+    if ((this.u32[tag] & ~0xfff) >>> 0 !== page) return -1;
     const info = this.u32[at + INFO];
     const difference = this.u32[tag + 1] ^ high;
     if ((info & 63 ? difference & 0x00ff_ffff : difference) !== 0) return -1;

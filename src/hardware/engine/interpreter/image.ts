@@ -13,7 +13,7 @@ import {
   type Variant,
 } from '../../a64/index.ts';
 import { Code, type FunctionRef, ModuleWriter } from '../../wasm/index.ts';
-import { flagsOf } from '../jit/flags.ts';
+import { flagHelpers } from '../jit/flags.ts';
 import { InterpreterInsn } from './insn.ts';
 import { HANDLER, type JitHooks, Runtime } from './runtime.ts';
 
@@ -21,7 +21,7 @@ import { HANDLER, type JitHooks, Runtime } from './runtime.ts';
 const SMALLEST_MEMORY = 1;
 const LARGEST_MEMORY = 65536;
 
-export const BUILT_HELPERS = { ...builtHelpers, flagsOf };
+export const BUILT_HELPERS = { ...builtHelpers, ...flagHelpers };
 
 /** Arm ARM C1.2.4: does condition `cond` hold for these flags? */
 export function conditionHolds(cond: number, nzcv: number): boolean {

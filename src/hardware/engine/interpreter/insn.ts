@@ -230,7 +230,9 @@ export class InterpreterInsn extends Insn {
   }
   leaveForInterrupt(): void {
     const waiting = this.c.load('i32.load', this.cpu, STATE.interrupts, 'state');
-    this.c.if(waiting, () => this.runtime.stopAt(this.c, this.hpc.add(4), this.budget));
+    this.c.if(waiting, () =>
+      this.runtime.stopAt(this.c, this.runtime.pcOf(this.c, this.hpc.add(4)), this.budget),
+    );
   }
   resynchronize(): void {
     this.runtime.jump(this.c, this.pc().add(4), this.budget);

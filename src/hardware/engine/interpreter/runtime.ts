@@ -43,7 +43,10 @@ export const REGION = { params: ['i32', 'i32'], results: ['i32'] } as const;
 export const CONTINUATIONS = {
   jump: { params: ['i32', 'i64', 'i32'], results: ['i32'] },
   jumpIndirect: { params: ['i32', 'i64', 'i32', 'i32'], results: ['i32'] },
+  interpretAt: { params: ['i32', 'i64', 'i32'], results: ['i32'] },
+  stopAt: { params: ['i32', 'i64', 'i32'], results: ['i32'] },
   enter: { params: ['i32', 'i32', 'i32'], results: ['i32'] },
+  hot: { params: ['i32', 'i32', 'i32'], results: ['i32'] },
   interpret: { params: ['i32', 'i32', 'i32'], results: ['i32'] },
   stop: { params: ['i32', 'i32', 'i32'], results: ['i32'] },
 } as const;
@@ -78,6 +81,7 @@ export class Runtime {
   private readonly builtHelpers: Helpers<BuiltHelper>;
   private readonly jumpFunction: FunctionRef;
   private readonly jumpIndirectFunction: FunctionRef;
+  private readonly hasRegions: boolean;
   private readonly enterFunction: FunctionRef | undefined;
 
   constructor(
@@ -97,9 +101,10 @@ export class Runtime {
     for (const [name, { params, results }] of Object.entries(hostHelpers)) {
       this.helpers.set(name, module.importFunction('helper', name, params, results));
     }
+    this.hasRegions = tables.jit !== undefined;
     if (tables.jit) this.enterFunction = this.defineEnter(tables.jit);
-    this.jumpFunction = this.defineJump(false);
-    this.jumpIndirectFunction = this.defineJump(true);
+    this.jumpFunction = this.defineJump('jump');
+    this.jumpIndirectFunction = this.defineJump('jumpIndirect');
     this.defineRun();
     if (this.enterFunction) this.exportForRegions();
   }
@@ -124,15 +129,14 @@ export class Runtime {
   /** The instruction at host offset `hpc`, which may be the first of the next page. */
   continueAt(c: Code, hpc: Value, budget: Value): void {
     c.if(hpc.and(4095).eqz(), () => {
-      const pc = c.load('i64.load', c.param(0), STATE.pcDelta, 'state').add(hpc.zext());
-      this.jump(c, pc, budget);
+      this.jump(c, this.pcOf(c, hpc), budget);
     });
     this.continueInPage(c, hpc, budget);
   }
 
   /** The instruction at host offset `hpc`, in the same page as the current one. */
   continueInPage(c: Code, hpc: Value, budget: Value): void {
-    c.if(budget.eqz(), () => this.stopAt(c, hpc, budget));
+    c.if(budget.eqz(), () => this.stopAt(c, this.pcOf(c, hpc), budget));
     this.dispatch(c, hpc, budget);
   }
 
@@ -149,10 +153,21 @@ export class Runtime {
     c.tailCallIndirect(HANDLER, index, c.param(0), insn, hpc, budget.sub(1));
   }
 
-  /** Returns to TypeScript with pc and budget stored, before the instruction at `hpc`. */
-  stopAt(c: Code, hpc: Value, budget: Value): void {
+  /** The interpreter and everything outside of generated code find NZCV in STATE.nzcv; regions leave it uncomputed. */
+  private settleFlags(c: Code): void {
+    if (!this.hasRegions) return;
+    const kept = c.load('i32.load', c.param(0), STATE.flagsKind, 'state');
+    c.if(kept, () => c.call(this.helper('settleFlags'), c.param(0)));
+  }
+
+  pcOf(c: Code, hpc: Value): Value {
+    return c.load('i64.load', c.param(0), STATE.pcDelta, 'state').add(hpc.zext());
+  }
+
+  /** Returns to TypeScript with pc and budget stored, before the instruction at `pc`. */
+  stopAt(c: Code, pc: Value, budget: Value): void {
     const cpu = c.param(0);
-    const pc = c.load('i64.load', cpu, STATE.pcDelta, 'state').add(hpc.zext());
+    this.settleFlags(c);
     c.store('i64.store', cpu, STATE.pc, pc, 'state');
     c.store('i32.store', cpu, STATE.budget, budget, 'state');
     c.return(STOPPED);
@@ -168,13 +183,14 @@ export class Runtime {
     c.tailCall(this.jumpIndirectFunction, c.param(0), target, budget, btype);
   }
 
-  private defineJump(indirect: boolean): FunctionRef {
-    const { params, results } = indirect ? CONTINUATIONS.jumpIndirect : CONTINUATIONS.jump;
+  private defineJump(kind: 'jump' | 'jumpIndirect' | 'interpretAt'): FunctionRef {
+    const { params, results } = CONTINUATIONS[kind];
     const ref = this.module.declare(params, results);
     const c = new Code(this.module, ref.signature);
     const cpu = c.param(0);
     const target = c.param(1);
     const budget = c.param(2);
+    const indirect = kind === 'jumpIndirect';
     /** What PSTATE.BTYPE is on arrival; a branch out of an unguarded page counts as one through X16 or X17. */
     const arrival = (): Value => {
       const fromGuarded = c.load('i32.load', cpu, STATE.pageGuarded, 'state');
@@ -186,11 +202,10 @@ export class Runtime {
     };
     c.if(budget.eqz(), () => {
       keepBtype();
-      c.store('i64.store', cpu, STATE.pc, target, 'state');
-      c.store('i32.store', cpu, STATE.budget, budget, 'state');
-      c.return(STOPPED);
+      this.stopAt(c, target, budget);
     });
     const leaveAtTarget = (service: string, ...args: Value[]): Value => {
+      this.settleFlags(c);
       c.store('i64.store', cpu, STATE.pc, target, 'state');
       c.store('i64.store', cpu, STATE.pcDelta, target, 'state');
       c.store('i32.store', cpu, STATE.hpc, 0, 'state');
@@ -234,8 +249,11 @@ export class Runtime {
     }
     c.store('i32.store', cpu, STATE.pageGuarded, guarded, 'state');
     c.store('i64.store', cpu, STATE.pcDelta, delta.get(), 'state');
-    if (this.enterFunction) c.tailCall(this.enterFunction, cpu, hpc, budget);
-    else this.dispatch(c, hpc, budget);
+    if (this.enterFunction && kind !== 'interpretAt') c.tailCall(this.enterFunction, cpu, hpc, budget);
+    else {
+      this.settleFlags(c);
+      this.dispatch(c, hpc, budget);
+    }
     this.module.define(ref, c.finish());
     return ref;
   }
@@ -245,7 +263,7 @@ export class Runtime {
     const ref = this.module.declare(['i32', 'i32', 'i32'], ['i32'], 'enter');
     const c = new Code(this.module, ref.signature);
     const [cpu, hpc, budget] = [c.param(0), c.param(1), c.param(2)];
-    c.if(budget.eqz(), () => this.stopAt(c, hpc, budget));
+    c.if(budget.eqz(), () => this.stopAt(c, this.pcOf(c, hpc), budget));
     const entry = hpc
       .shrU(2)
       .and(CACHE_ENTRIES - 1)
@@ -259,30 +277,43 @@ export class Runtime {
     c.if(known.gtS(0), () => c.tailCallIndirect(REGION, known, cpu, budget));
     const count = known.add(1);
     c.store('i32.store', entry, 4, count, 'state');
-    c.if(count.eqz(), () => {
-      const pc = c.load('i64.load', cpu, STATE.pcDelta, 'state').add(hpc.zext());
-      c.store('i64.store', cpu, STATE.pc, pc, 'state');
-      c.store('i32.store', cpu, STATE.hpc, hpc, 'state');
-      c.store('i32.store', cpu, STATE.budget, budget, 'state');
-      c.return(HOT_CODE);
-    });
+    c.if(count.eqz(), () => this.tellHot(c, hpc, budget));
+    this.settleFlags(c);
     this.dispatch(c, hpc, budget);
     this.module.define(ref, c.finish());
     return ref;
+  }
+
+  private tellHot(c: Code, hpc: Value, budget: Value): void {
+    const cpu = c.param(0);
+    c.store('i64.store', cpu, STATE.pc, this.pcOf(c, hpc), 'state');
+    c.store('i32.store', cpu, STATE.hpc, hpc, 'state');
+    c.store('i32.store', cpu, STATE.budget, budget, 'state');
+    c.return(HOT_CODE);
   }
 
   /** What compiled regions call to go on elsewhere: `interpret` runs one instruction whatever the cache says. */
   private exportForRegions(): void {
     this.module.export(this.jumpFunction, 'jump');
     this.module.export(this.jumpIndirectFunction, 'jumpIndirect');
-    const define = (name: string, body: (c: Code, hpc: Value, budget: Value) => void): void => {
-      const ref = this.module.declare(['i32', 'i32', 'i32'], ['i32'], name);
+    this.module.export(this.defineJump('interpretAt'), 'interpretAt');
+    const define = (
+      name: 'hot' | 'interpret' | 'stop' | 'stopAt',
+      body: (c: Code, where: Value, budget: Value) => void,
+    ): void => {
+      const { params, results } = CONTINUATIONS[name];
+      const ref = this.module.declare(params, results, name);
       const c = new Code(this.module, ref.signature);
       body(c, c.param(1), c.param(2));
       this.module.define(ref, c.finish());
     };
-    define('interpret', (c, hpc, budget) => this.continueInPage(c, hpc, budget));
-    define('stop', (c, hpc, budget) => this.stopAt(c, hpc, budget));
+    define('hot', (c, hpc, budget) => this.tellHot(c, hpc, budget));
+    define('interpret', (c, hpc, budget) => {
+      this.settleFlags(c);
+      this.continueInPage(c, hpc, budget);
+    });
+    define('stop', (c, hpc, budget) => this.stopAt(c, this.pcOf(c, hpc), budget));
+    define('stopAt', (c, pc, budget) => this.stopAt(c, pc, budget));
     for (const name of Object.keys(this.builtHelpers)) this.module.export(this.helper(name), name);
   }
 

@@ -10,6 +10,8 @@ export const CACHE_ENTRY_BYTES = 8;
 /** Counts as good as never: what starts here cannot be compiled. */
 export const NEVER = -0x8000_0000;
 
+const pageOf = (host: number): number => (host & ~0xfff) >>> 0;
+
 export class CodeCache {
   readonly base: number;
   private readonly u32: Uint32Array;
@@ -25,24 +27,36 @@ export class CodeCache {
     return (this.base + ((host >>> 2) & (CACHE_ENTRIES - 1)) * CACHE_ENTRY_BYTES) >>> 2;
   }
 
-  install(host: number, index: number): void {
+  /** A region whose code is in these pages. */
+  install(host: number, index: number, pages: Iterable<number>): void {
+    this.set(host, index);
+    for (const page of pages) {
+      const known = this.pages.get(page);
+      if (known) known.add(host);
+      else this.pages.set(page, new Set([host]));
+    }
+  }
+
+  private set(host: number, value: number): void {
     const at = this.at(host);
     this.u32[at] = host;
-    this.u32[at + 1] = index;
-    const page = host & ~0xfff;
-    const known = this.pages.get(page);
-    if (known) known.add(host);
-    else this.pages.set(page, new Set([host]));
+    this.u32[at + 1] = value;
+  }
+
+  /** What stands for an instruction: its region's index, or the count; undefined where another has its place. */
+  get(host: number): number | undefined {
+    const at = this.at(host);
+    return this.u32[at] === host ? (this.u32[at + 1] as number) | 0 : undefined;
   }
 
   /** Queued: after so many more arrivals it is not to wait for others. */
   wait(host: number, arrivals: number): void {
-    this.install(host, -arrivals);
+    this.install(host, -arrivals, [pageOf(host)]);
   }
 
   /** Nothing that starts here is to be compiled. */
   refuse(host: number): void {
-    this.install(host, NEVER);
+    this.install(host, NEVER, [pageOf(host)]);
   }
 
   /** The page's code may have changed: each region is looked at again when control next arrives. */

@@ -5,7 +5,7 @@ import { Code, type FunctionRef, ModuleWriter } from '../../wasm/index.ts';
 import type { Callable } from '../interpreter/interpreter.ts';
 import { REGION } from '../interpreter/runtime.ts';
 import { JitInsn } from './insn.ts';
-import type { BasicBlock, Region } from './region.ts';
+import { type BasicBlock, pageOf, type Region, type Way } from './region.ts';
 import { type RegionEnvironment, type RegionOptions, RegionState } from './region-state.ts';
 import { emitStructured } from './structure.ts';
 
@@ -13,15 +13,15 @@ export type RegionFunction = (cpu: number, budget: number) => number;
 
 const WASM_PAGE = 65536;
 
-/** A region and the host offset of its code page. */
-export interface PlacedRegion {
+/** A region to compile, and where the entries are counted that remain before it is worth compiling again. */
+export interface Order {
   readonly region: Region;
-  readonly page: number;
+  readonly countdown: number | undefined;
 }
 
 /** One module for several regions. It imports all callables, in their order; region k is exported as 'r' + k. */
 export function encodeRegions(
-  placed: readonly PlacedRegion[],
+  orders: readonly Order[],
   memoryPages: number,
   options: RegionOptions,
   callables: ReadonlyMap<string, Callable>,
@@ -37,66 +37,63 @@ export function encodeRegions(
     import: (name) => imported.get(name) as FunctionRef,
   };
   // One region at a time is built and written, so that what it was built from dies young.
-  for (const [k, { region, page }] of placed.entries()) {
+  for (const [k, { region, countdown }] of orders.entries()) {
     const code = new Code(module, REGION);
-    emitRegion(new RegionState(code, page, environment), region);
+    emitRegion(new RegionState(code, region.pages, environment), region, countdown);
     module.define(module.declare(REGION.params, REGION.results, `r${k}`), code.finish());
   }
   return module.encode();
 }
 
-function emitRegion(state: RegionState, region: Region): void {
+function emitRegion(state: RegionState, region: Region, countdown: number | undefined): void {
   const insn = new JitInsn(state);
-  state.build(() =>
-    emitStructured(state.code, region, {
-      block: (block, go) => emitBlock(state, insn, region, block, go),
-      leaveTo: (to) => state.leave('enter', to, 0),
-    }),
+  state.build(
+    () =>
+      emitStructured(state.code, region, {
+        block: (block, go) => emitBlock(state, insn, block, go),
+        leaveTo: ({ at }) => state.leave('enter', at, 0),
+      }),
+    () => {
+      if (countdown !== undefined) state.countDown(countdown, (region.blocks[0] as BasicBlock).at);
+    },
   );
 }
 
-function emitBlock(
-  state: RegionState,
-  insn: JitInsn,
-  region: Region,
-  block: BasicBlock,
-  go: (to: number) => void,
-): void {
+function emitBlock(state: RegionState, insn: JitInsn, block: BasicBlock, go: (to: number) => void): void {
   const count = block.instructions.length;
   insn.beginBlock();
-  state.charge(block.start, count);
+  state.charge(block.at, count);
   for (const [k, instruction] of block.instructions.entries()) insn.emit(instruction, count - k);
-  const to = (offset: number): void => {
-    if (region.blocks.has(offset)) go(offset);
-    else if (offset >= 0 && offset < 4096) state.leave('enter', offset, 0);
-    else state.jump(state.pcOf(offset));
+  const to = ({ at, block: index }: Way): void => {
+    if (index === undefined) state.leave('enter', at, 0);
+    else {
+      if (pageOf(at) !== pageOf(block.at)) state.prove(at);
+      go(index);
+    }
   };
+  state.endBlock();
+  const { next, target } = block;
   const { ending } = insn;
   if (block.flow === 'next' || !ending) {
-    to(block.end);
+    to(next);
     return;
   }
   switch (ending.kind) {
     case 'jump':
-      if (block.flow === 'call') leaveByCall(state, block.target as number);
-      else to(block.target as number);
+      to(target as Way);
       break;
     case 'branch':
       state.code.if(
         ending.condition,
-        () => to(block.target as number),
-        () => to(block.end),
+        () => to(target as Way),
+        () => to(next),
       );
       break;
     case 'indirect':
+      if (target) state.code.if(ending.target.eq(state.pcOf(target.at)), () => to(target));
       if (ending.btype === 0) state.jump(ending.target);
       else state.jumpIndirect(ending.target, ending.btype);
   }
-}
-
-function leaveByCall(state: RegionState, target: number): void {
-  if (target >= 0 && target < 4096) state.leave('enter', target, 0);
-  else state.jump(state.pcOf(target));
 }
 
 /** What every module of regions imports. */

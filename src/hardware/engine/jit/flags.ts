@@ -1,21 +1,22 @@
 // Flags, computed only when used: the JIT keeps what the last flag-setting instruction worked on, and its kind, and
 // makes NZCV of it where somebody looks.
 
-import type { BuiltHelper, Insn } from '../../a64/index.ts';
+import type { BuiltHelper, Helpers, Insn } from '../../a64/index.ts';
+import { STATE } from '../../cpu/index.ts';
 import type { Value } from '../../wasm/index.ts';
 
-/** What the two kept values mean. Values of 32-bit operations are kept sign-extended. */
+/** What the two kept values mean. Values of 32-bit operations are kept sign-extended. 0: nothing is kept. */
 export const FLAGS = {
   /** The first value is NZCV. */
-  packed: 0,
+  packed: 1,
   /** C and V are clear; N and Z are those of the first value. */
-  logic: 1,
+  logic: 2,
   /** The flags of first - second. */
-  sub64: 2,
-  sub32: 3,
+  sub64: 3,
+  sub32: 4,
   /** The flags of first + second. */
-  add64: 4,
-  add32: 5,
+  add64: 5,
+  add32: 6,
 } as const;
 export type FlagsKind = (typeof FLAGS)[keyof typeof FLAGS];
 
@@ -40,7 +41,7 @@ export function packedFlags(kind: FlagsKind, a: Value, b: Value): Value {
 }
 
 /** (kind, first, second) -> NZCV, where the kind is known only at run time. */
-export const flagsOf: BuiltHelper = {
+const flagsOf: BuiltHelper = {
   params: ['i32', 'i64', 'i64'],
   results: ['i32'],
   build: (c) => {
@@ -51,6 +52,27 @@ export const flagsOf: BuiltHelper = {
     c.return(c.i32(0));
   },
 };
+
+/** (cpu) -> NZCV, which STATE may hold as what it was computed from; from then on it holds NZCV itself. */
+const settleFlags: BuiltHelper = {
+  params: ['i32'],
+  results: ['i32'],
+  build: (c, helper) => {
+    const cpu = c.param(0);
+    const kind = c.load('i32.load', cpu, STATE.flagsKind, 'state');
+    c.if(kind, () => {
+      const [a, b] = [STATE.flagsA, STATE.flagsB].map((at) => c.load('i64.load', cpu, at, 'state')) as [
+        Value,
+        Value,
+      ];
+      c.store('i32.store', cpu, STATE.nzcv, c.call(helper('flagsOf'), kind, a, b) as Value, 'state');
+      c.store('i32.store', cpu, STATE.flagsKind, 0, 'state');
+    });
+    c.return(c.load('i32.load', cpu, STATE.nzcv, 'state'));
+  },
+};
+
+export const flagHelpers: Helpers<BuiltHelper> = { flagsOf, settleFlags };
 
 /**
  * Whether condition `cond` (0..15) holds after a - b or for a logical result, without NZCV; undefined where the

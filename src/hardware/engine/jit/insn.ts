@@ -21,6 +21,7 @@ import {
   tagChecked,
   tagOffset,
   tlbEntry,
+  tlbHitsExactly,
   tlbMiss,
 } from '../tlb-lookup.ts';
 import { conditionOf, FLAGS, type FlagsKind, packedFlags } from './flags.ts';
@@ -78,7 +79,7 @@ export class JitInsn extends Insn {
   }
 
   private deopt(): void {
-    this.state.leave('interpret', (this.instruction as RegionInstruction).offset, this.left);
+    this.state.leave('interpret', (this.instruction as RegionInstruction).at, this.left);
   }
   private deoptIf(condition: Value): void {
     this.c.if(condition, () => this.deopt());
@@ -153,12 +154,15 @@ export class JitInsn extends Insn {
     const { state } = this;
     const known = this.known();
     if (known) return packedFlags(known.kind, known.a, known.b);
-    return this.c.call(
-      this.helper('flagsOf'),
-      state.flagsKind.get(),
-      state.flagsA.get(),
-      state.flagsB.get(),
-    ) as Value;
+    const kind = state.flagsKind.get();
+    const nzcv = this.c.variable('i32');
+    this.c.if(
+      kind,
+      () =>
+        nzcv.set(this.c.call(this.helper('flagsOf'), kind, state.flagsA.get(), state.flagsB.get()) as Value),
+      () => nzcv.set(this.c.call(this.helper('settleFlags'), this.cpu) as Value),
+    );
+    return nzcv.get();
   }
   setNzcv(v: Value): void {
     this.keepFlags(FLAGS.packed, v.zext(), this.i64(0));
@@ -188,7 +192,7 @@ export class JitInsn extends Insn {
   // Control.
 
   pc(): Value {
-    return this.state.pcOf((this.instruction as RegionInstruction).offset);
+    return this.state.pcOf((this.instruction as RegionInstruction).at);
   }
   branch(): void {
     this.ending = { kind: 'jump' };
@@ -210,7 +214,7 @@ export class JitInsn extends Insn {
   }
   leaveForInterrupt(): void {
     const waiting = this.c.load('i32.load', this.cpu, STATE.interrupts, 'state');
-    const after = (this.instruction as RegionInstruction).offset + 4;
+    const after = (this.instruction as RegionInstruction).at + 4;
     this.c.if(waiting, () => this.state.leave('stop', after, this.left - 1));
   }
   resynchronize(): void {
@@ -233,7 +237,11 @@ export class JitInsn extends Insn {
     const { c, cpu, state } = this;
     const host = hostAddress(c, lookup.entry, lookup.address);
     if (!state.checksTags || lookup.unchecked === true) {
-      this.deoptIf(tlbMiss(c, lookup).or(tagChecked(c, lookup)).ne(0));
+      if (lookup.aligned) this.deoptIf(lookup.address.and(lookup.bytes - 1).ne(0));
+      c.if(tlbHitsExactly(c, lookup).eqz(), () => {
+        const inexact = { ...lookup, info: infoOf(c, lookup.entry) };
+        this.deoptIf(tlbMiss(c, inexact).or(tagChecked(c, inexact)).ne(0));
+      });
     } else {
       const bias = c.i32(state.tagBias);
       branchByHit(

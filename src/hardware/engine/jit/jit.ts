@@ -2,24 +2,21 @@
 // Both run the same instructions to the same states and counts; only the speed differs.
 
 import type { Decoder, Feature } from '../../a64/index.ts';
-import { registerOffset, STATE } from '../../cpu/index.ts';
+import { registerOffset, STATE, TLB } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import { type Callable, type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
 import { HOT_CODE } from '../interpreter/runtime.ts';
-import { CodeCache } from './code-cache.ts';
-import {
-  encodeRegions,
-  instantiateRegions,
-  memoryPagesOf,
-  type PlacedRegion,
-  regionImports,
-} from './compile.ts';
-import { findRegion } from './region.ts';
+import { CodeCache, NEVER } from './code-cache.ts';
+import { encodeRegions, instantiateRegions, memoryPagesOf, regionImports } from './compile.ts';
+import { type CodeView, FAR_REACH, findRegion, NEAR_REACH } from './find-region.ts';
+import { CODE_PAGE, pageOf, type Region } from './region.ts';
 
 /** Regions alive at a time; all are dropped when there is no room for one more. */
 const MAX_REGIONS = 8192;
 /** Compiling a region costs as much as interpreting it some two thousand times. */
 const HOT = 2000;
+/** Entries of a region after which it is compiled once more, with what it calls. */
+const HOTTER = 30_000;
 /** Regions in a module: making one costs about as much as compiling ten regions. */
 const BATCH = 24;
 
@@ -29,8 +26,10 @@ const SCTLR_TCF = 15 << 6;
 
 interface CompiledRegion {
   readonly index: number;
-  /** Offsets in the page and the words they held. */
-  readonly offsets: Uint16Array;
+  /** Host offsets of its pages. */
+  readonly pages: readonly number[];
+  /** Host offsets of its instructions, and the words they held. */
+  readonly places: Uint32Array;
   readonly words: Uint32Array;
 }
 
@@ -48,10 +47,23 @@ export interface JitCounters {
 export interface JitOptions {
   /** Arrivals at an instruction before it is compiled. */
   readonly hot?: number;
+  /** Entries of its region before it is compiled again with what it calls. */
+  readonly hotter?: number;
   /** Regions that share a module. */
   readonly batch?: number;
   /** Measures the time that compiling takes, in milliseconds; it changes nothing else. */
   readonly now?: () => number;
+}
+
+function wordsOf({ blocks, pages }: Region): Pick<CompiledRegion, 'places' | 'words'> {
+  const words = new Map<number, number>();
+  for (const { instructions } of blocks) {
+    for (const { at, word } of instructions) {
+      const index = pageOf(at);
+      words.set((pages.get(index) as number) + at - index * CODE_PAGE, word);
+    }
+  }
+  return { places: Uint32Array.from(words.keys()), words: Uint32Array.from(words.values()) };
 }
 
 export class Jit {
@@ -63,7 +75,7 @@ export class Jit {
   /** By the host offset of their first instruction. */
   private readonly regions = new Map<number, CompiledRegion>();
   /** Hot code that waits to share a module. */
-  private readonly queue = new Map<number, PlacedRegion>();
+  private readonly queue = new Map<number, Region>();
   private readonly counts = {
     modules: 0,
     regions: 0,
@@ -77,6 +89,11 @@ export class Jit {
   private readonly now: () => number;
   private readonly batch: number;
   private readonly urgent: number;
+  private readonly hotter: number;
+  /** Offset of an i32 for each region: entries that remain before it is hotter. */
+  private readonly countdowns: number;
+  /** Arrivals counted towards `hot` that make a place worth following. */
+  private readonly warm: number;
   private checksTags = false;
 
   constructor(memory: PhysicalMemory, absent?: ReadonlySet<Feature>, options: JitOptions = {}) {
@@ -85,6 +102,9 @@ export class Jit {
     this.batch = options.batch ?? BATCH;
     const hot = options.hot ?? HOT;
     this.urgent = 2 * hot;
+    this.hotter = options.hotter ?? HOTTER;
+    this.countdowns = memory.reserve(MAX_REGIONS * 4, 64);
+    this.warm = -(hot - (hot >> 3));
     this.cache = new CodeCache(memory);
     this.interpreter = new Interpreter(memory, absent, {
       codeCache: this.cache.base,
@@ -108,14 +128,14 @@ export class Jit {
     for (;;) {
       const status = this.interpreter.run(client);
       if (status !== HOT_CODE) return status;
-      this.hot(this.memory.u32[(client.base + STATE.hpc) >>> 2] as number);
+      this.hot(client.base);
     }
   }
 
   /** The guest says that code in this page (or anywhere) has changed, or the frame has another use now. */
   codeChanged(page: number | 'all'): void {
-    for (const [host, placed] of this.queue) {
-      if (page === 'all' || placed.page === page) this.queue.delete(host);
+    for (const [host, { pages }] of this.queue) {
+      if (page === 'all' || [...pages.values()].includes(page)) this.queue.delete(host);
     }
     if (page === 'all') this.cache.invalidateAll();
     else this.cache.invalidatePage(page);
@@ -128,28 +148,69 @@ export class Jit {
     this.flush();
   }
 
-  /** Control arrived often at `host`: takes up its old code, or queues it; compiles the queue where that is worth it. */
-  private hot(host: number): void {
-    const page = (host & ~0xfff) >>> 0;
-    const word = (offset: number): number => this.memory.u32[(page + offset) >>> 2] as number;
+  /** Control arrived often where the vCPU stands: takes up the old code, or queues it; compiles the queue in time. */
+  private hot(base: number): void {
+    const host = this.memory.u32[(base + STATE.hpc) >>> 2] as number;
     const before = this.regions.get(host);
-    if (before?.offsets.every((offset, k) => word(offset) === before.words[k])) {
+    const hotter = before !== undefined && this.cache.get(host) === before.index;
+    if (!hotter && before?.places.every((place, k) => this.memory.u32[place >>> 2] === before.words[k])) {
       this.counts.revalidated++;
-      this.cache.install(host, before.index);
+      this.cache.install(host, before.index, before.pages);
       return;
     }
     const isUrgent = this.queue.has(host);
     if (!isUrgent) {
-      const region = findRegion(this.interpreter.decoder, host - page, word);
+      const region = findRegion(this.viewFrom(base, host), host % CODE_PAGE, hotter ? FAR_REACH : NEAR_REACH);
       if (!region) {
         this.counts.refused++;
         this.cache.refuse(host);
         return;
       }
-      this.queue.set(host, { region, page });
-      this.cache.wait(host, this.urgent);
+      this.queue.set(host, region);
+      if (hotter) this.countDown(before.index, this.hotter);
+      else this.cache.wait(host, this.urgent);
     }
     if (isUrgent || this.queue.size >= this.batch) this.compileQueue();
+  }
+
+  /** The program around `host` as the vCPU's soft TLB knows it. */
+  private viewFrom(base: number, host: number): CodeView {
+    const { u32 } = this.memory;
+    const home = host - (host % CODE_PAGE);
+    const tlb = u32[(base + STATE.tlb) >>> 2] as number;
+    const pcDelta = new BigUint64Array(
+      this.memory.u8.buffer,
+      this.memory.u8.byteOffset + base + STATE.pcDelta,
+      1,
+    )[0];
+    const homeAddress = (pcDelta as bigint) + BigInt(home);
+    const page = (index: number): number | undefined => {
+      if (index === 0) return home;
+      const address = BigInt.asUintN(64, homeAddress + BigInt(index) * BigInt(CODE_PAGE));
+      const entry = (tlb + (Number(address >> 12n) & (TLB.entries - 1)) * TLB.entryBytes) >>> 2;
+      const tag =
+        BigInt(u32[entry + TLB.execTag / 4] as number) |
+        (BigInt(u32[entry + TLB.execTag / 4 + 1] as number) << 32n);
+      if (tag !== address) return undefined;
+      return (Number(address & 0xffff_ffffn) + (u32[entry + TLB.addend / 4] as number)) >>> 0;
+    };
+    return {
+      decoder: this.interpreter.decoder,
+      page,
+      word: (at) => u32[at >>> 2] as number,
+      isWarm: (at) => {
+        if (this.queue.has(at)) return true;
+        const known = this.cache.get(at);
+        return known !== undefined && known !== NEVER && (known > 0 || known >= this.warm);
+      },
+    };
+  }
+
+  private countdownOf(index: number): number {
+    return this.countdowns + (index - this.interpreter.firstSpare) * 4;
+  }
+  private countDown(index: number, entries: number): void {
+    this.memory.u32[this.countdownOf(index) >>> 2] = entries;
   }
 
   private compileQueue(): void {
@@ -158,19 +219,21 @@ export class Jit {
     const { tagBias } = this.memory;
     const options = { conditionTable, tagBias, checksTags: this.checksTags };
     if (this.regions.size + this.queue.size > MAX_REGIONS) this.flush();
-    const placed = [...this.queue.values()];
-    const bytes = encodeRegions(placed, memoryPagesOf(this.memory), options, this.callables);
+    let next = this.interpreter.firstSpare + this.regions.size;
+    const indices = [...this.queue.keys()].map((host) => this.regions.get(host)?.index ?? next++);
+    const orders = [...this.queue.values()].map((region, k) => ({
+      region,
+      countdown: region.reach === NEAR_REACH ? this.countdownOf(indices[k] as number) : undefined,
+    }));
+    const bytes = encodeRegions(orders, memoryPagesOf(this.memory), options, this.callables);
     const functions = instantiateRegions(bytes, this.imports);
-    [...this.queue].forEach(([host, { region }], k) => {
-      const index = this.regions.get(host)?.index ?? this.interpreter.firstSpare + this.regions.size;
-      const instructions = [...region.blocks.values()].flatMap((block) => block.instructions);
+    [...this.queue].forEach(([host, region], k) => {
+      const index = indices[k] as number;
+      const pages = [...region.pages.values()];
       table.set(index, functions[k]);
-      this.regions.set(host, {
-        index,
-        offsets: Uint16Array.from(instructions, (instruction) => instruction.offset),
-        words: Uint32Array.from(instructions, (instruction) => instruction.word),
-      });
-      this.cache.install(host, index);
+      this.countDown(index, this.hotter);
+      this.regions.set(host, { index, pages, ...wordsOf(region) });
+      this.cache.install(host, index, pages);
       this.counts.guestInstructions += region.instructions;
     });
     this.counts.modules++;

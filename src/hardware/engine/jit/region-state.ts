@@ -1,14 +1,16 @@
-// What one region's function keeps in locals: guest registers, flags, the remaining budget; and its ways out, which
-// all pass one epilogue that stores what was written.
+// What one region's function keeps in locals: guest registers, flags, the remaining budget; and its ways out. Registers
+// that a block wrote are stored where it ends, so that a way out has little left to store.
 
-import { STATE } from '../../cpu/index.ts';
+import { STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import type { Code, FunctionRef, Label, Value, Variable } from '../../wasm/index.ts';
+import { hostAddress, tlbEntry } from '../tlb-lookup.ts';
+import { CODE_PAGE, pageOf } from './region.ts';
 
-/** Where a way out goes on: at an instruction of the page (interpreted, or its region), stopped there, or by address. */
-export type Exit = 'interpret' | 'enter' | 'stop' | 'jump';
-const EXITS: readonly Exit[] = ['interpret', 'enter', 'stop', 'jump'];
-/** Indirect branches: this plus BTYPE. */
-const JUMP_INDIRECT = EXITS.length;
+/** How a way out goes on at an instruction: it is interpreted, or its region entered, or the engine stops there. */
+export type Exit = 'interpret' | 'enter' | 'stop';
+/** The continuations for one in the page that the region was entered in (by host offset), and for any (by address). */
+const NEAR = { interpret: 'interpret', enter: 'enter', stop: 'stop' } as const;
+const FAR = { interpret: 'interpretAt', enter: 'jump', stop: 'stopAt' } as const;
 
 /** What code depends on besides the instructions. */
 export interface RegionOptions {
@@ -34,21 +36,26 @@ export class RegionState {
   readonly flagsB: Variable;
   readonly budget: Variable;
   private readonly environment: RegionEnvironment;
-  private readonly page: number;
-  private readonly exitKind: Variable;
-  private readonly exitTarget: Variable;
+  private readonly pages: ReadonlyMap<number, number>;
+  private readonly home: number;
+  private readonly interpreted: Variable;
   private readonly general = new Map<number, Variable>();
   private readonly vectors = new Map<number, Variable>();
-  private readonly writtenX = new Set<number>();
-  private readonly writtenV = new Set<number>();
+  /** Registers whose locals are newer than STATE. */
+  private readonly unsavedX = new Set<number>();
+  private readonly unsavedV = new Set<number>();
   private readonly tlbs = new Map<boolean, Variable>();
+  private readonly proven = new Map<number, Variable>();
   private pcDelta: Variable | undefined;
-  private exitLabel: Label | undefined;
+  /** Where a place is interpreted next, by host offset or by address. */
+  private interpret: Label | undefined;
+  private interpretAt: Label | undefined;
 
-  /** `page` is the host offset of the code page. */
-  constructor(code: Code, page: number, environment: RegionEnvironment) {
+  /** `pages`: host offsets of the code's pages; 0 is the one it is entered in. */
+  constructor(code: Code, pages: ReadonlyMap<number, number>, environment: RegionEnvironment) {
     this.code = code;
-    this.page = page;
+    this.pages = pages;
+    this.home = pages.get(0) as number;
     this.environment = environment;
     this.conditionTable = environment.conditionTable;
     this.tagBias = environment.tagBias;
@@ -57,8 +64,7 @@ export class RegionState {
     this.flagsA = code.variable('i64');
     this.flagsB = code.variable('i64');
     this.budget = code.variable('i32');
-    this.exitKind = code.variable('i32');
-    this.exitTarget = code.variable('i64');
+    this.interpreted = code.variable('i64');
   }
 
   private once<K>(map: Map<K, Variable>, key: K, type: 'i32' | 'i64' | 'v128'): Variable {
@@ -75,64 +81,134 @@ export class RegionState {
     return this.once(this.general, n, 'i64');
   }
   setX(n: number, v: Value): void {
-    this.writtenX.add(n);
+    this.unsavedX.add(n);
     this.x(n).set(v);
   }
   v(n: number): Variable {
     return this.once(this.vectors, n, 'v128');
   }
   setV(n: number, v: Value): void {
-    this.writtenV.add(n);
+    this.unsavedV.add(n);
     this.v(n).set(v);
   }
   tlb(unprivileged: boolean): Value {
     return this.once(this.tlbs, unprivileged, 'i32').get();
   }
-  /** The virtual address of an instruction of the page. */
-  pcOf(offset: number): Value {
+  /** The virtual address of a place. */
+  pcOf(at: number): Value {
     this.pcDelta ??= this.code.variable('i64');
-    return this.pcDelta.get().add(this.page + offset);
+    return this.pcDelta.get().add(this.home + at);
   }
   helper(name: string): FunctionRef {
     return this.environment.import(name);
   }
 
   /** Charges a block's instructions, or leaves before its first where the budget does not cover all of them. */
-  charge(offset: number, instructions: number): void {
+  charge(at: number, instructions: number): void {
     this.budget.set(this.budget.get().sub(instructions));
-    this.code.if(this.budget.get().ltS(0), () => this.leave('interpret', offset, instructions));
+    this.code.if(this.budget.get().ltS(0), () => this.leave('interpret', at, instructions));
   }
 
-  /** Leaves for an instruction of the page; `unspent` were charged and have not run. */
-  leave(exit: Exclude<Exit, 'jump'>, offset: number, unspent: number): void {
+  /**
+   * Before control passes to a place in another page: leaves the region unless that page is mapped as it was when
+   * the region was found. Nothing changes a mapping while a region runs, so each page is looked up once.
+   */
+  prove(at: number): void {
+    const index = pageOf(at);
+    if (index === 0) return;
+    const { code } = this;
+    const proven = this.once(this.proven, index, 'i32');
+    code.if(proven.get().eqz(), () => {
+      const address = this.pcOf(index * CODE_PAGE);
+      const entry = tlbEntry(this.tlb(false), address);
+      const other = code.load('i64.load', entry, TLB.execTag, 'state').xor(address).and(-CODE_PAGE).ne(0);
+      const moved = hostAddress(code, entry, address).ne(this.pages.get(index) as number);
+      const guarded = code.load('i32.load', entry, TLB.info, 'state').and(TLB_INFO_GUARDED);
+      const unlike = guarded.ne(code.load('i32.load', code.param(0), STATE.pageGuarded, 'state'));
+      code.if(other.or(moved).or(unlike), () => this.leave('enter', at, 0));
+      proven.set(1);
+    });
+  }
+
+  /** Stores what the block has written. */
+  endBlock(): void {
+    this.save();
+    this.unsavedX.clear();
+    this.unsavedV.clear();
+  }
+
+  private save(): void {
+    const { code } = this;
+    const cpu = code.param(0);
+    for (const n of this.unsavedX) code.store('i64.store', cpu, STATE.x + n * 8, this.x(n).get(), 'state');
+    for (const n of this.unsavedV) code.store('v128.store', cpu, STATE.v + n * 16, this.v(n).get(), 'state');
+  }
+
+  /** Leaves for a place in the code; `unspent` instructions were charged and have not run. */
+  leave(exit: Exit, at: number, unspent: number): void {
+    const { code } = this;
+    this.save();
     if (unspent > 0) this.budget.set(this.budget.get().add(unspent));
-    this.exit(EXITS.indexOf(exit), this.code.i64(this.page + offset));
+    if (exit === 'interpret') {
+      // Most instructions may have to be interpreted, so the rest of this way out is shared.
+      this.interpreted.set(pageOf(at) === 0 ? code.i64(this.home + at) : this.pcOf(at));
+      code.branch((pageOf(at) === 0 ? this.interpret : this.interpretAt) as Label);
+    } else if (pageOf(at) === 0) this.goOn(NEAR[exit], code.i32(this.home + at));
+    else this.goOn(FAR[exit], this.pcOf(at));
   }
 
   /** Leaves for any address. */
   jump(target: Value): void {
-    this.exit(EXITS.indexOf('jump'), target);
+    this.goOn('jump', target);
   }
   jumpIndirect(target: Value, btype: number): void {
-    this.exit(JUMP_INDIRECT + btype, target);
+    this.goOn('jumpIndirect', target, this.code.i32(btype));
   }
 
-  private exit(kind: number, target: Value): void {
-    this.exitKind.set(kind);
-    this.exitTarget.set(target);
-    this.code.branch(this.exitLabel as Label);
-  }
-
-  /** Builds the whole function: `body` between what loads the locals and what stores them. */
-  build(body: () => void): void {
+  private goOn(continuation: string, target: Value, ...more: Value[]): void {
     const { code } = this;
-    code.scope((label) => {
-      this.exitLabel = label;
-      body();
+    this.saveFlags();
+    code.tailCall(this.helper(continuation), code.param(0), target, this.budget.get(), ...more);
+  }
+
+  /** Flags are stored as what they were computed from; who needs them otherwise computes them (Runtime.settleFlags). */
+  private saveFlags(): void {
+    const { code } = this;
+    const cpu = code.param(0);
+    code.if(this.flagsKind.get(), () => {
+      code.store('i32.store', cpu, STATE.flagsKind, this.flagsKind.get(), 'state');
+      code.store('i64.store', cpu, STATE.flagsA, this.flagsA.get(), 'state');
+      code.store('i64.store', cpu, STATE.flagsB, this.flagsB.get(), 'state');
     });
-    code.prologue(() => this.loadAll());
-    this.storeAll();
-    this.continueElsewhere();
+  }
+
+  /** Counts an entry at `at`, by the word at `countdown`; the one that makes it zero is announced instead. */
+  countDown(countdown: number, at: number): void {
+    const { code } = this;
+    const word = code.i32(countdown);
+    const left = code.load('i32.load', word, 0, 'state').sub(1);
+    code.store('i32.store', word, 0, left, 'state');
+    code.if(left.eqz(), () =>
+      code.tailCall(this.helper('hot'), code.param(0), code.i32(this.home + at), code.param(1)),
+    );
+  }
+
+  /** Builds the whole function: `before` anything else, then `body` after the locals are loaded. */
+  build(body: () => void, before: () => void): void {
+    const { code } = this;
+    code.scope((far) => {
+      this.interpretAt = far;
+      code.scope((near) => {
+        this.interpret = near;
+        body();
+      });
+      this.goOn(NEAR.interpret, this.interpreted.get().wrap());
+    });
+    this.goOn(FAR.interpret, this.interpreted.get());
+    code.prologue(() => {
+      before();
+      this.loadAll();
+    });
   }
 
   private loadAll(): void {
@@ -143,41 +219,9 @@ export class RegionState {
       variable.set(code.load('i64.load', cpu, STATE.x + n * 8, 'constant'));
     for (const [n, variable] of this.vectors)
       variable.set(code.load('v128.load', cpu, STATE.v + n * 16, 'constant'));
-    this.flagsA.set(code.load('i64.load32_u', cpu, STATE.nzcv, 'constant'));
     for (const [unprivileged, variable] of this.tlbs) {
       variable.set(code.load('i32.load', cpu, unprivileged ? STATE.tlbUnprivileged : STATE.tlb, 'constant'));
     }
     this.pcDelta?.set(code.load('i64.load', cpu, STATE.pcDelta, 'constant'));
-  }
-
-  private storeAll(): void {
-    const { code } = this;
-    const cpu = code.param(0);
-    for (const n of this.writtenX) code.store('i64.store', cpu, STATE.x + n * 8, this.x(n).get(), 'state');
-    for (const n of this.writtenV) code.store('v128.store', cpu, STATE.v + n * 16, this.v(n).get(), 'state');
-    const nzcv = code.variable('i32', this.flagsA.get().wrap());
-    code.if(this.flagsKind.get(), () => {
-      const packed = code.call(
-        this.helper('flagsOf'),
-        this.flagsKind.get(),
-        this.flagsA.get(),
-        this.flagsB.get(),
-      );
-      nzcv.set(packed as Value);
-    });
-    code.store('i32.store', cpu, STATE.nzcv, nzcv.get(), 'state');
-  }
-
-  private continueElsewhere(): void {
-    const { code } = this;
-    const cpu = code.param(0);
-    const kind = this.exitKind.get();
-    const target = this.exitTarget.get();
-    const budget = this.budget.get();
-    for (const [k, exit] of EXITS.entries()) {
-      const to = exit === 'jump' ? target : target.wrap();
-      code.if(kind.eq(k), () => code.tailCall(this.helper(exit), cpu, to, budget));
-    }
-    code.tailCall(this.helper('jumpIndirect'), cpu, target, budget, kind.sub(JUMP_INDIRECT));
   }
 }

@@ -1,105 +1,64 @@
-// What the JIT compiles at once: the instructions of one code page that can be reached from an entry by direct
-// branches, as a control-flow graph of basic blocks. Calls, indirect branches, other pages and instructions that
-// must leave generated code are ways out.
+// What the JIT compiles at once: a control-flow graph of basic blocks, of the function that the entry is in and of
+// the functions that it calls, each of these once for every call. Places in the code are virtual: displacements in
+// bytes from the start of the page that holds the entry.
 
-import { type Decoder, type Fields, fieldsOf, type Variant } from '../../a64/index.ts';
+import type { Fields, Variant } from '../../a64/index.ts';
 
-const PAGE = 4096;
-/** Longer regions spend more in the compiler than their cold tails give back. */
-const MAX_INSTRUCTIONS = 200;
+export const CODE_PAGE = 4096;
+
+/** The page that a place is in: 0 is the entry's, 1 the one that follows it in virtual memory. */
+export const pageOf = (at: number): number => Math.floor(at / CODE_PAGE);
 
 export interface RegionInstruction {
-  /** Offset in the page. */
-  readonly offset: number;
+  readonly at: number;
   readonly word: number;
   readonly variant: Variant;
   readonly fields: Fields;
 }
 
+/** A way from a block's end: to a place of the program, and where the region has code for it, to that block. */
+export interface Way {
+  readonly at: number;
+  /** Index in Region.blocks. */
+  readonly block: number | undefined;
+}
+
 export interface BasicBlock {
-  /** Offset in the page of its first instruction. */
-  readonly start: number;
+  /** Index in Region.blocks. */
+  readonly index: number;
+  readonly at: number;
   readonly instructions: readonly RegionInstruction[];
-  /** Offset after the last instruction: where control goes on without a branch. */
-  readonly end: number;
-  /** Offset that the last instruction branches to, where it has a fixed target. May be outside the page. */
-  readonly target: number | undefined;
   /** How the last instruction passes control on; 'next' falls through. */
-  readonly flow: 'next' | 'jump' | 'call' | 'branch' | 'indirect';
+  readonly flow: 'next' | 'jump' | 'call' | 'branch' | 'indirect' | 'return';
+  /** Where control goes on without a branch. */
+  readonly next: Way;
+  /** Where the last instruction branches to; a return's is its caller, where that is in the region. */
+  readonly target: Way | undefined;
+}
+
+/** How far a region goes. */
+export interface Reach {
+  /** Longer regions spend more in the compiler than their cold tails give back. */
+  readonly instructions: number;
+  /** Calls within calls that are followed. */
+  readonly depth: number;
+  /** Instructions of a function that is worth a copy for each of its calls. */
+  readonly callee: number;
+  /** Whether other pages are followed. */
+  readonly pages: boolean;
 }
 
 export interface Region {
-  readonly entry: number;
-  readonly blocks: ReadonlyMap<number, BasicBlock>;
+  /** Block 0 is the entry's. */
+  readonly blocks: readonly BasicBlock[];
+  /** Host offsets of the pages that hold the code, by pageOf() of its places. */
+  readonly pages: ReadonlyMap<number, number>;
   readonly instructions: number;
+  readonly reach: Reach;
 }
 
-/** The branch displacement in bytes of a direct branch's fields. */
-function displacement(fields: Fields): number | undefined {
-  for (const [name, bits] of [
-    ['imm26', 26],
-    ['imm19', 19],
-    ['imm14', 14],
-  ] as const) {
-    const value = fields[name];
-    if (value !== undefined) return (value << (32 - bits)) >> (30 - bits);
-  }
-  return undefined;
-}
-
-/** Finds the region at `entry`; `word(offset)` reads the page's instructions. Undefined where it would be empty. */
-export function findRegion(
-  decoder: Decoder,
-  entry: number,
-  word: (offset: number) => number,
-): Region | undefined {
-  const found = new Map<number, RegionInstruction>();
-  const leaders = new Set<number>([entry]);
-  const work = [entry];
-  const inPage = (offset: number): boolean => offset >= 0 && offset < PAGE;
-
-  while (work.length > 0 && found.size < MAX_INSTRUCTIONS) {
-    let offset = work.pop() as number;
-    while (inPage(offset) && !found.has(offset) && found.size < MAX_INSTRUCTIONS) {
-      const insn = word(offset);
-      const variant = decoder.decode(insn);
-      if (!variant || variant.row.flow === 'leave') break;
-      const fields = fieldsOf(variant.row.pattern, insn);
-      found.set(offset, { offset, word: insn, variant, fields });
-      const { flow } = variant.row;
-      if (flow === 'jump' || flow === 'branch') {
-        const target = offset + (displacement(fields) as number);
-        if (inPage(target)) {
-          leaders.add(target);
-          work.push(target);
-        }
-        if (flow === 'branch') leaders.add(offset + 4);
-      }
-      if (flow !== undefined && flow !== 'branch') break;
-      offset += 4;
-    }
-  }
-  if (!found.has(entry)) return undefined;
-
-  const blocks = new Map<number, BasicBlock>();
-  for (const start of leaders) {
-    if (!found.has(start)) continue;
-    const instructions: RegionInstruction[] = [];
-    let offset = start;
-    let flow: BasicBlock['flow'] = 'next';
-    let target: number | undefined;
-    while (flow === 'next') {
-      const instruction = found.get(offset);
-      if (!instruction || (offset !== start && leaders.has(offset))) break;
-      instructions.push(instruction);
-      const { row } = instruction.variant;
-      if (row.flow && row.flow !== 'leave') {
-        flow = row.flow;
-        if (flow !== 'indirect') target = offset + (displacement(instruction.fields) as number);
-      }
-      offset += 4;
-    }
-    blocks.set(start, { start, instructions, end: offset, target, flow });
-  }
-  return { entry, blocks, instructions: found.size };
+/** Where control may go from a block to another of the region. */
+export function successors({ flow, next, target }: BasicBlock): number[] {
+  const ways = flow === 'next' ? [next] : flow === 'branch' ? [target, next] : [target];
+  return ways.flatMap((way) => way?.block ?? []);
 }

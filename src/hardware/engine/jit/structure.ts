@@ -3,18 +3,7 @@
 // everything else nests. An edge that would make the graph irreducible is left to the caller as a way out.
 
 import type { Code, Label } from '../../wasm/index.ts';
-import type { BasicBlock, Region } from './region.ts';
-
-/** Where control may go from a block to another of the region. */
-function successors(block: BasicBlock, region: Region): number[] {
-  const next: number[] = [];
-  if ((block.flow === 'jump' || block.flow === 'branch') && region.blocks.has(block.target as number)) {
-    next.push(block.target as number);
-  }
-  if ((block.flow === 'next' || block.flow === 'branch') && region.blocks.has(block.end))
-    next.push(block.end);
-  return next;
-}
+import { type BasicBlock, type Region, successors } from './region.ts';
 
 interface Node {
   readonly block: BasicBlock;
@@ -27,10 +16,10 @@ interface Node {
 
 /** What the emitter of blocks does when control passes between them. */
 export interface BlockEmitter {
-  /** Emits a block and its ending; `go` continues at another block of the region. */
+  /** Emits a block and its ending; `go` continues at another block of the region, by its index. */
   block(block: BasicBlock, go: (to: number) => void): void;
   /** An edge that has no structured form. */
-  leaveTo(to: number): void;
+  leaveTo(to: BasicBlock): void;
 }
 
 export function emitStructured(code: Code, region: Region, emitter: BlockEmitter): void {
@@ -72,37 +61,36 @@ export function emitStructured(code: Code, region: Region, emitter: BlockEmitter
     const label = labels.get(to);
     if (target.index <= from.index) {
       if (label?.loop && code.isInside(label.loop.body)) code.branch(label.loop);
-      else emitter.leaveTo(to);
+      else emitter.leaveTo(target.block);
     } else if (target.forwardPredecessors > 1) {
       if (label?.after && code.isInside(label.after.body)) code.branch(label.after);
-      else emitter.leaveTo(to);
+      else emitter.leaveTo(target.block);
     } else tree(to);
   };
 
-  tree(region.entry);
+  tree(0);
 }
 
 /** Reverse postorder, dominators (Cooper, Harvey and Kennedy, 2001), loops and merges. */
 function analyse(region: Region): Map<number, Node> {
-  const edges = new Map<number, number[]>();
-  for (const block of region.blocks.values()) edges.set(block.start, successors(block, region));
+  const edges = region.blocks.map(successors);
 
   const order: number[] = [];
   const seen = new Set<number>();
   const visit = (at: number): void => {
     seen.add(at);
-    for (const to of edges.get(at) as number[]) if (!seen.has(to)) visit(to);
+    for (const to of edges[at] as number[]) if (!seen.has(to)) visit(to);
     order.push(at);
   };
-  visit(region.entry);
+  visit(0);
   order.reverse();
   const index = new Map(order.map((at, k) => [at, k]));
   const position = (at: number): number => index.get(at) as number;
 
   const predecessors = new Map<number, number[]>(order.map((at) => [at, []]));
-  for (const at of order) for (const to of edges.get(at) as number[]) predecessors.get(to)?.push(at);
+  for (const at of order) for (const to of edges[at] as number[]) predecessors.get(to)?.push(at);
 
-  const dominator = new Map<number, number>([[region.entry, region.entry]]);
+  const dominator = new Map<number, number>([[0, 0]]);
   const meet = (a: number, b: number): number => {
     let [x, y] = [a, b];
     while (x !== y) {
@@ -126,7 +114,7 @@ function analyse(region: Region): Map<number, Node> {
   for (const at of order) {
     const forward = (predecessors.get(at) as number[]).filter((p) => position(p) < position(at));
     nodes.set(at, {
-      block: region.blocks.get(at) as BasicBlock,
+      block: region.blocks[at] as BasicBlock,
       index: position(at),
       forwardPredecessors: forward.length,
       isLoop: forward.length < (predecessors.get(at) as number[]).length,
