@@ -37,13 +37,17 @@ export interface LookupOptions {
   readonly aligned?: boolean | 'ordered' | number;
 }
 
-/** What one lookup needs to know: the entry and its info (i64), which of its tags, and the access. */
-export interface Lookup extends LookupOptions {
+/** The entry, which of its tags, and the access. */
+export interface LookupPlace {
   readonly entry: Value;
-  readonly info: Value;
   readonly tag: number;
   readonly address: Value;
   readonly bytes: number;
+}
+
+/** What one lookup needs to know; `info` is the entry's (i64). */
+export interface Lookup extends LookupOptions, LookupPlace {
+  readonly info: Value;
 }
 
 /** The entry's info, loaded once for all that look at it. */
@@ -62,14 +66,14 @@ export function tlbMiss(c: Code, { entry, info, tag, address, bytes, aligned }: 
 }
 
 /**
- * i32: whether the entry serves the access and its tags need no look, top byte and all. Fewer accesses than could be
- * served pass this, and nearly all that there are.
+ * i64 that is zero where the entry serves the access, top byte and all, and its tags need no look. Shifted left by the
+ * entry's info it is zero for all accesses that the entry serves without a look at tags (TLB_TAG_CHECKED).
  */
-export function tlbHitsExactly(c: Code, { entry, tag, address, bytes }: Lookup): Value {
+export function tlbDifference(c: Code, { entry, tag, address, bytes }: LookupPlace): Value {
   return address
     .add(bytes - 1)
     .and(-4096)
-    .eq(c.load('i64.load', entry, tag, 'state'));
+    .xor(c.load('i64.load', entry, tag, 'state'));
 }
 
 /** i64 that is zero where the access is not checked against allocation tags. */

@@ -11,9 +11,9 @@ import { uleb } from './module.ts';
 import { type Opcode, opcode, type Type } from './opcodes.ts';
 import { Epoch, type Operand, type Source, Value, Variable } from './value.ts';
 
-const COMMUTATIVE = new Set(
-  ['add', 'mul', 'and', 'or', 'xor'].flatMap((name) => [`i32.${name}`, `i64.${name}`]),
-);
+const COMMUTATIVE = new Set(['add', 'mul', 'and', 'or', 'xor']);
+/** The first numbers as constants, which most constants are. */
+const SMALL = Array.from({ length: 4096 }, (_, n) => BigInt(n));
 const NONE: readonly never[] = [];
 const pureSources = new Map<Opcode, Source>();
 
@@ -35,6 +35,8 @@ export class Code {
   /** What loads marked 'state' and 'guest' depend on; calls change both. */
   private readonly stateEpoch = new Epoch();
   private readonly guestEpoch = new Epoch();
+  private readonly stateEpochs = [this.stateEpoch];
+  private readonly guestEpochs = [this.guestEpoch];
   private position = 0;
 
   constructor(module: ModuleWriter, signature: Signature) {
@@ -57,13 +59,14 @@ export class Code {
 
   param(index: number): Value {
     const type = this.signature.params[index] as Type;
-    return new Value(this, type, { kind: 'param', index }, [], []);
+    return new Value(this, type, { kind: 'param', index }, NONE, NONE);
   }
 
   constant(type: Type, n: number | bigint): Value {
     if (type !== 'i32' && type !== 'i64') throw new Error(`integer constant of type ${type}`);
-    const value = BigInt.asUintN(type === 'i64' ? 64 : 32, BigInt(n));
-    return new Value(this, type, { kind: 'const', value }, [], []);
+    const small = typeof n === 'number' ? SMALL[n] : undefined;
+    const value = small ?? BigInt.asUintN(type === 'i64' ? 64 : 32, BigInt(n));
+    return new Value(this, type, { kind: 'const', value }, NONE, NONE);
   }
   i32(n: number | bigint): Value {
     return this.constant('i32', n);
@@ -135,14 +138,14 @@ export class Code {
     if (result !== 'i32' && result !== 'i64') return undefined;
     const [m, n] = [a.constant, b?.constant];
     if (m !== undefined && (b === undefined || n !== undefined)) {
-      const value = fold(op.name, a.type, result, n === undefined ? [m] : [m, n]);
+      const value = fold(op.operation, a.type, result, n === undefined ? [m] : [m, n]);
       return value === undefined ? undefined : this.constant(result, value);
     }
     if (b !== undefined && (m !== undefined || n !== undefined)) {
-      const swap = m !== undefined && COMMUTATIVE.has(op.name);
+      const swap = m !== undefined && COMMUTATIVE.has(op.operation);
       const [x, k] = swap ? [b, m] : [a, n];
       if (k !== undefined && x.type === result) {
-        const kept = identity(op.name, result === 'i64' ? 64 : 32, k);
+        const kept = identity(op.operation, result === 'i64' ? 64 : 32, k);
         if (kept === 'x') return x;
         if (kept === 'zero') return this.constant(result, 0);
       }
@@ -151,7 +154,7 @@ export class Code {
     if (
       op.name === 'i32.wrap_i64' &&
       a.source.kind === 'op' &&
-      a.source.op.name.startsWith('i64.extend_i32')
+      a.source.op.operation.startsWith('extend_i32')
     ) {
       return a.args[0];
     }
@@ -193,7 +196,7 @@ export class Code {
   /** A load at base + offset. `from` says what changes it: the CPU's own state, guest memory, or nothing. */
   load(name: string, base: Value, offset: number, from: 'state' | 'guest' | 'constant'): Value {
     const op = opcode(name);
-    const epochs = from === 'state' ? [this.stateEpoch] : from === 'guest' ? [this.guestEpoch] : [];
+    const epochs = from === 'state' ? this.stateEpochs : from === 'guest' ? this.guestEpochs : NONE;
     const source: Source = { kind: 'op', op, immediate: Code.memarg(offset) };
     return this.record(new Value(this, op.result as Type, source, this.operands(op, [base]), epochs));
   }

@@ -12,6 +12,10 @@ export class Emission {
   private readonly out: number[] = [];
   private readonly locals: Type[] = [];
   private readonly labels: (Block | undefined)[] = [];
+  /** The local.set that was written last, and where: a local.get right after it makes it a local.tee. */
+  private lastSet = -1;
+  private lastSetStart = -1;
+  private lastSetEnd = -1;
 
   constructor(code: Code) {
     this.code = code;
@@ -28,10 +32,13 @@ export class Emission {
     value.emitBlock = block;
   }
 
+  private useAll(values: readonly Value[], position: number, block: Block): void {
+    for (const value of values) this.use(value, position, block);
+  }
+
   private survey(block: Block): void {
     for (let k = block.items.length - 1; k >= 0; k--) {
       const item = block.items[k] as Item;
-      const use = (v: Value): void => this.use(v, item.position, block);
       switch (item.kind) {
         case 'value':
           this.place(item.value);
@@ -39,31 +46,31 @@ export class Emission {
         case 'if':
           this.survey(item.otherwise);
           this.survey(item.taken);
-          use(item.condition);
+          this.use(item.condition, item.position, block);
           break;
         case 'block':
         case 'loop':
           this.survey(item.body);
           break;
         case 'set':
-          use(item.value);
+          this.use(item.value, item.position, block);
           break;
         case 'branch':
-          if (item.condition) use(item.condition);
+          if (item.condition) this.use(item.condition, item.position, block);
           break;
         case 'switch':
-          use(item.index);
+          this.use(item.index, item.position, block);
           break;
         case 'call':
           if (item.result && item.result.uses > 0) item.result.local = this.newLocal(item.result.type);
-          item.args.forEach(use);
+          this.useAll(item.args, item.position, block);
           break;
         case 'tailCallIndirect':
-          use(item.index);
-          item.args.forEach(use);
+          this.use(item.index, item.position, block);
+          this.useAll(item.args, item.position, block);
           break;
         default:
-          item.args.forEach(use);
+          this.useAll(item.args, item.position, block);
       }
     }
   }
@@ -122,8 +129,20 @@ export class Emission {
     uleb(this.out, n);
   }
 
+  private getLocal(n: number): void {
+    if (this.lastSet === n && this.lastSetEnd === this.out.length) this.out[this.lastSetStart] = 0x22;
+    else this.index(0x20, n);
+  }
+
+  private setLocal(n: number): void {
+    this.lastSet = n;
+    this.lastSetStart = this.out.length;
+    this.index(0x21, n);
+    this.lastSetEnd = this.out.length;
+  }
+
   private value(value: Value): void {
-    if (value.local !== undefined) this.index(0x20, value.local);
+    if (value.local !== undefined) this.getLocal(value.local);
     else this.compute(value);
   }
 
@@ -131,18 +150,19 @@ export class Emission {
     const { source } = value;
     switch (source.kind) {
       case 'const':
-        this.byte(value.type === 'i64' ? 0x42 : 0x41);
-        this.sleb(BigInt.asIntN(value.type === 'i64' ? 64 : 32, source.value));
+        this.out.push(value.type === 'i64' ? 0x42 : 0x41);
+        if (source.value < 0x8000_0000n) this.smallSleb(Number(source.value));
+        else this.sleb(BigInt.asIntN(value.type === 'i64' ? 64 : 32, source.value));
         break;
       case 'v128':
         this.byte(0xfd, 0x0c, ...source.bytes);
         break;
       case 'param':
-        this.index(0x20, source.index);
+        this.getLocal(source.index);
         break;
       case 'variable':
         source.variable.local ??= this.newLocal(value.type);
-        this.index(0x20, source.variable.local);
+        this.getLocal(source.variable.local);
         break;
       case 'op':
         for (const arg of value.args) this.value(arg);
@@ -169,7 +189,7 @@ export class Emission {
       case 'value':
         if (item.value.uses > 0 && item.value.local !== undefined) {
           this.compute(item.value);
-          this.index(0x21, item.value.local);
+          this.setLocal(item.value.local);
         }
         break;
       case 'effect':
@@ -180,7 +200,7 @@ export class Emission {
       case 'set':
         this.value(item.value);
         item.variable.local ??= this.newLocal(item.variable.type);
-        this.index(0x21, item.variable.local);
+        this.setLocal(item.variable.local);
         break;
       case 'if':
         this.value(item.condition);
@@ -216,7 +236,7 @@ export class Emission {
       case 'call':
         for (const arg of item.args) this.value(arg);
         this.index(0x10, item.target.index);
-        if (item.result?.local !== undefined) this.index(0x21, item.result.local);
+        if (item.result?.local !== undefined) this.setLocal(item.result.local);
         else if (item.result) this.byte(0x1a);
         break;
       case 'return':

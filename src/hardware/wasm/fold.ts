@@ -17,7 +17,7 @@ function ctz(bits: number, n: bigint): bigint {
 
 type Fold = (bits: number, a: bigint, b: bigint) => bigint | boolean | undefined;
 
-/** By instruction name without its type prefix; operands are unsigned, the result is wrapped by the caller. */
+/** By Opcode.operation; operands are unsigned, the result is wrapped by the caller. */
 const FOLDS: Record<string, Fold> = {
   add: (_, a, b) => a + b,
   sub: (_, a, b) => a - b,
@@ -54,12 +54,12 @@ const FOLDS: Record<string, Fold> = {
 
 /** The value of an integer instruction whose operands are all known, or undefined. Constants are unsigned. */
 export function fold(
-  name: string,
+  operation: string,
   operandType: Type,
   resultType: Type,
   operands: readonly bigint[],
 ): bigint | undefined {
-  const rule = FOLDS[name.slice(4)];
+  const rule = FOLDS[operation];
   if (!rule || (resultType !== 'i32' && resultType !== 'i64')) return undefined;
   const result = rule(operandType === 'i64' ? 64 : 32, operands[0] as bigint, operands[1] ?? 0n);
   if (result === undefined) return undefined;
@@ -67,8 +67,8 @@ export function fold(
 }
 
 /** For `x op constant`: 'x' where the operation leaves x, 'zero' where it gives 0, else undefined. */
-export function identity(name: string, bits: number, constant: bigint): 'x' | 'zero' | undefined {
-  switch (name.slice(4)) {
+export function identity(operation: string, bits: number, constant: bigint): 'x' | 'zero' | undefined {
+  switch (operation) {
     case 'add':
     case 'sub':
     case 'or':

@@ -7,6 +7,8 @@ export const TYPE_CODE: Record<Type, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d
 
 export interface Opcode {
   readonly name: string;
+  /** The name without its type: what it computes. */
+  readonly operation: string;
   /** Encoded opcode, with its prefix. */
   readonly bytes: readonly number[];
   readonly params: readonly Type[];
@@ -31,6 +33,7 @@ function define(
   const traps = /\.(div|rem)_|trunc_f/.test(name) && !name.includes('x');
   table.set(name, {
     name,
+    operation: name.slice(name.indexOf('.') + 1),
     bytes,
     params: params.split(' ').filter(Boolean) as Type[],
     result,

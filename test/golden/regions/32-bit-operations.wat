@@ -41,75 +41,62 @@
         (local.get $p0)))
     (block $B0
       (block $B1
-        (local.set $l3
-          (i32.sub
-            (local.get $l3)
-            (i32.const 3)))
-        (local.set $l2
-          (local.get $l3))
-        (if $I2
-          (i32.lt_s
-            (local.get $l2)
-            (i32.const 0))
-          (then
-            (local.set $l3
-              (i32.add
-                (local.get $l3)
-                (i32.const 3)))
-            (local.set $l9
-              (i64.const 131072))
-            (br $B1)))
-        (local.set $l6
-          (i64.extend_i32_u
-            (i32.add
-              (i32.wrap_i64
-                (local.get $l4))
-              (i32.wrap_i64
-                (local.get $l5)))))
-        (local.set $l6
-          (i64.extend_i32_u
-            (i32.xor
-              (i32.wrap_i64
-                (local.get $l6))
-              (i32.wrap_i64
-                (local.get $l7)))))
-        (i64.store align=1
-          (local.get $p0)
-          (local.get $l6))
-        (if $I3
-          (local.get $l10)
-          (then
-            (i32.store offset=816 align=1
+        (block $B2
+          (block $B3
+            (block $B4
+              (block $B5
+                (if $I6
+                  (i32.lt_s
+                    (local.tee $l2
+                      (local.tee $l3
+                        (i32.sub
+                          (local.get $l3)
+                          (i32.const 3))))
+                    (i32.const 0))
+                  (then
+                    (local.set $l3
+                      (i32.add
+                        (local.get $l3)
+                        (i32.const 3)))
+                    (local.set $l9
+                      (i64.const 131072))
+                    (br $B0)))
+                (local.set $l6
+                  (i64.extend_i32_u
+                    (i32.xor
+                      (i32.wrap_i64
+                        (local.tee $l6
+                          (i64.extend_i32_u
+                            (i32.add
+                              (i32.wrap_i64
+                                (local.get $l4))
+                              (i32.wrap_i64
+                                (local.get $l5))))))
+                      (i32.wrap_i64
+                        (local.get $l7)))))
+                (i64.store align=1
+                  (local.get $p0)
+                  (local.get $l6))
+                (local.set $l9
+                  (local.get $l8))
+                (br $B4)))
+            (if $I7
+              (local.get $l10)
+              (then
+                (i32.store offset=816 align=1
+                  (local.get $p0)
+                  (local.get $l10))
+                (i64.store offset=896 align=1
+                  (local.get $p0)
+                  (local.get $l11))
+                (i64.store offset=904 align=1
+                  (local.get $p0)
+                  (local.get $l12))))
+            (return_call $f.jump
               (local.get $p0)
-              (local.get $l10))
-            (i64.store offset=896 align=1
-              (local.get $p0)
-              (local.get $l11))
-            (i64.store offset=904 align=1
-              (local.get $p0)
-              (local.get $l12))))
-        (return_call $f.jump
-          (local.get $p0)
-          (local.get $l8)
-          (local.get $l3)))
-      (if $I4
-        (local.get $l10)
-        (then
-          (i32.store offset=816 align=1
-            (local.get $p0)
-            (local.get $l10))
-          (i64.store offset=896 align=1
-            (local.get $p0)
-            (local.get $l11))
-          (i64.store offset=904 align=1
-            (local.get $p0)
-            (local.get $l12))))
-      (return_call $f.interpret
-        (local.get $p0)
-        (i32.wrap_i64
-          (local.get $l9))
-        (local.get $l3)))
-    (if $I5
+              (local.get $l9)
+              (local.get $l3))))))
+    (if $I8
       (local.get $l10)
       (then
         (i32.store offset=816 align=1
@@ -121,8 +108,9 @@
         (i64.store offset=904 align=1
           (local.get $p0)
           (local.get $l12))))
-    (return_call $f.interpretAt
+    (return_call $f.interpret
       (local.get $p0)
-      (local.get $l9)
+      (i32.wrap_i64
+        (local.get $l9))
       (local.get $l3))
     (unreachable)))

@@ -31,69 +31,57 @@
         (local.get $p0)))
     (block $B0
       (block $B1
-        (local.set $l3
-          (i32.sub
-            (local.get $l3)
-            (i32.const 1)))
-        (local.set $l2
-          (local.get $l3))
-        (if $I2
-          (i32.lt_s
-            (local.get $l2)
-            (i32.const 0))
-          (then
-            (local.set $l3
-              (i32.add
-                (local.get $l3)
-                (i32.const 1)))
-            (local.set $l6
-              (i64.const 131072))
-            (br $B1)))
-        (local.set $l4
-          (i64.add
-            (i64.add
-              (local.get $l5)
-              (i64.const 131072))
-            (i64.const 4)))
-        (i64.store offset=240 align=1
-          (local.get $p0)
-          (local.get $l4))
-        (if $I3
-          (local.get $l7)
-          (then
-            (i32.store offset=816 align=1
+        (block $B2
+          (block $B3
+            (block $B4
+              (block $B5
+                (if $I6
+                  (i32.lt_s
+                    (local.tee $l2
+                      (local.tee $l3
+                        (i32.sub
+                          (local.get $l3)
+                          (i32.const 1))))
+                    (i32.const 0))
+                  (then
+                    (local.set $l3
+                      (i32.add
+                        (local.get $l3)
+                        (i32.const 1)))
+                    (local.set $l6
+                      (i64.const 131072))
+                    (br $B0)))
+                (local.set $l4
+                  (i64.add
+                    (i64.add
+                      (local.get $l5)
+                      (i64.const 131072))
+                    (i64.const 4)))
+                (i64.store offset=240 align=1
+                  (local.get $p0)
+                  (local.get $l4))
+                (local.set $l6
+                  (i64.add
+                    (local.get $l5)
+                    (i64.const 196608)))
+                (br $B4)))
+            (if $I7
+              (local.get $l7)
+              (then
+                (i32.store offset=816 align=1
+                  (local.get $p0)
+                  (local.get $l7))
+                (i64.store offset=896 align=1
+                  (local.get $p0)
+                  (local.get $l8))
+                (i64.store offset=904 align=1
+                  (local.get $p0)
+                  (local.get $l9))))
+            (return_call $f.jump
               (local.get $p0)
-              (local.get $l7))
-            (i64.store offset=896 align=1
-              (local.get $p0)
-              (local.get $l8))
-            (i64.store offset=904 align=1
-              (local.get $p0)
-              (local.get $l9))))
-        (return_call $f.jump
-          (local.get $p0)
-          (i64.add
-            (local.get $l5)
-            (i64.const 196608))
-          (local.get $l3)))
-      (if $I4
-        (local.get $l7)
-        (then
-          (i32.store offset=816 align=1
-            (local.get $p0)
-            (local.get $l7))
-          (i64.store offset=896 align=1
-            (local.get $p0)
-            (local.get $l8))
-          (i64.store offset=904 align=1
-            (local.get $p0)
-            (local.get $l9))))
-      (return_call $f.interpret
-        (local.get $p0)
-        (i32.wrap_i64
-          (local.get $l6))
-        (local.get $l3)))
-    (if $I5
+              (local.get $l6)
+              (local.get $l3))))))
+    (if $I8
       (local.get $l7)
       (then
         (i32.store offset=816 align=1
@@ -105,8 +93,9 @@
         (i64.store offset=904 align=1
           (local.get $p0)
           (local.get $l9))))
-    (return_call $f.interpretAt
+    (return_call $f.interpret
       (local.get $p0)
-      (local.get $l6)
+      (i32.wrap_i64
+        (local.get $l6))
       (local.get $l3))
     (unreachable)))

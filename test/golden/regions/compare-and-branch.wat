@@ -40,119 +40,103 @@
     (block $B0
       (block $B1
         (block $B2
-          (local.set $l7
-            (i32.sub
-              (local.get $l7)
-              (i32.const 2)))
-          (local.set $l6
-            (local.get $l7))
-          (if $I3
-            (i32.lt_s
-              (local.get $l6)
-              (i32.const 0))
-            (then
-              (local.set $l7
-                (i32.add
-                  (local.get $l7)
-                  (i32.const 2)))
-              (local.set $l12
-                (i64.const 131072))
-              (br $B1)))
-          (local.set $l5
-            (local.get $l8))
-          (local.set $l4
-            (local.get $l9))
-          (local.set $l13
-            (i32.const 3))
-          (local.set $l14
-            (local.get $l5))
-          (local.set $l15
-            (local.get $l4))
-          (if $I4
-            (i64.gt_u
-              (local.get $l5)
-              (local.get $l4))
-            (then
-              (br $B2))
-            (else
-              (local.set $l7
-                (i32.sub
-                  (local.get $l7)
-                  (i32.const 1)))
-              (local.set $l3
-                (local.get $l7))
-              (if $I5
-                (i32.lt_s
-                  (local.get $l3)
-                  (i32.const 0))
-                (then
-                  (local.set $l7
-                    (i32.add
-                      (local.get $l7)
-                      (i32.const 1)))
-                  (local.set $l12
-                    (i64.const 131080))
-                  (br $B1)))
-              (local.set $l10
-                (i64.add
-                  (local.get $l10)
-                  (i64.const 1)))
-              (i64.store offset=16 align=1
-                (local.get $p0)
-                (local.get $l10))
-              (br $B2))))
-        (local.set $l7
-          (i32.sub
-            (local.get $l7)
-            (i32.const 1)))
-        (local.set $l2
-          (local.get $l7))
-        (if $I6
-          (i32.lt_s
-            (local.get $l2)
-            (i32.const 0))
-          (then
-            (local.set $l7
-              (i32.add
-                (local.get $l7)
-                (i32.const 1)))
-            (local.set $l12
-              (i64.const 131084))
-            (br $B1)))
-        (if $I7
-          (local.get $l13)
-          (then
-            (i32.store offset=816 align=1
+          (block $B3
+            (block $B4
+              (block $B5
+                (block $B6
+                  (if $I7
+                    (i32.lt_s
+                      (local.tee $l6
+                        (local.tee $l7
+                          (i32.sub
+                            (local.get $l7)
+                            (i32.const 2))))
+                      (i32.const 0))
+                    (then
+                      (local.set $l7
+                        (i32.add
+                          (local.get $l7)
+                          (i32.const 2)))
+                      (local.set $l12
+                        (i64.const 131072))
+                      (br $B0)))
+                  (local.set $l5
+                    (local.get $l8))
+                  (local.set $l4
+                    (local.get $l9))
+                  (local.set $l13
+                    (i32.const 3))
+                  (local.set $l14
+                    (local.get $l5))
+                  (local.set $l15
+                    (local.get $l4))
+                  (if $I8
+                    (i64.gt_u
+                      (local.get $l5)
+                      (local.get $l4))
+                    (then
+                      (br $B6))
+                    (else
+                      (if $I9
+                        (i32.lt_s
+                          (local.tee $l3
+                            (local.tee $l7
+                              (i32.sub
+                                (local.get $l7)
+                                (i32.const 1))))
+                          (i32.const 0))
+                        (then
+                          (local.set $l7
+                            (i32.add
+                              (local.get $l7)
+                              (i32.const 1)))
+                          (local.set $l12
+                            (i64.const 131080))
+                          (br $B0)))
+                      (local.set $l10
+                        (i64.add
+                          (local.get $l10)
+                          (i64.const 1)))
+                      (i64.store offset=16 align=1
+                        (local.get $p0)
+                        (local.get $l10))
+                      (br $B6))))
+                (if $I10
+                  (i32.lt_s
+                    (local.tee $l2
+                      (local.tee $l7
+                        (i32.sub
+                          (local.get $l7)
+                          (i32.const 1))))
+                    (i32.const 0))
+                  (then
+                    (local.set $l7
+                      (i32.add
+                        (local.get $l7)
+                        (i32.const 1)))
+                    (local.set $l12
+                      (i64.const 131084))
+                    (br $B0)))
+                (local.set $l12
+                  (local.get $l11))
+                (br $B4)))
+            (if $I11
+              (local.get $l13)
+              (then
+                (i32.store offset=816 align=1
+                  (local.get $p0)
+                  (local.get $l13))
+                (i64.store offset=896 align=1
+                  (local.get $p0)
+                  (local.get $l14))
+                (i64.store offset=904 align=1
+                  (local.get $p0)
+                  (local.get $l15))))
+            (return_call $f.jump
               (local.get $p0)
-              (local.get $l13))
-            (i64.store offset=896 align=1
-              (local.get $p0)
-              (local.get $l14))
-            (i64.store offset=904 align=1
-              (local.get $p0)
-              (local.get $l15))))
-        (return_call $f.jump
-          (local.get $p0)
-          (local.get $l11)
-          (local.get $l7)))
-      (if $I8
-        (local.get $l13)
-        (then
-          (i32.store offset=816 align=1
-            (local.get $p0)
-            (local.get $l13))
-          (i64.store offset=896 align=1
-            (local.get $p0)
-            (local.get $l14))
-          (i64.store offset=904 align=1
-            (local.get $p0)
-            (local.get $l15))))
-      (return_call $f.interpret
-        (local.get $p0)
-        (i32.wrap_i64
-          (local.get $l12))
-        (local.get $l7)))
-    (if $I9
+              (local.get $l12)
+              (local.get $l7))))))
+    (if $I12
       (local.get $l13)
       (then
         (i32.store offset=816 align=1
@@ -164,8 +148,9 @@
         (i64.store offset=904 align=1
           (local.get $p0)
           (local.get $l15))))
-    (return_call $f.interpretAt
+    (return_call $f.interpret
       (local.get $p0)
-      (local.get $l12)
+      (i32.wrap_i64
+        (local.get $l12))
       (local.get $l7))
     (unreachable)))

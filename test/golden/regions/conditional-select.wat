@@ -38,78 +38,66 @@
         (local.get $p0)))
     (block $B0
       (block $B1
-        (local.set $l4
-          (i32.sub
-            (local.get $l4)
-            (i32.const 3)))
-        (local.set $l3
-          (local.get $l4))
-        (if $I2
-          (i32.lt_s
-            (local.get $l3)
-            (i32.const 0))
-          (then
-            (local.set $l4
-              (i32.add
-                (local.get $l4)
-                (i32.const 3)))
-            (local.set $l9
-              (i64.const 131072))
-            (br $B1)))
-        (local.set $l2
-          (i64.extend_i32_s
-            (i32.wrap_i64
-              (local.get $l5))))
-        (local.set $l10
-          (i32.const 4))
-        (local.set $l11
-          (local.get $l2))
-        (local.set $l12
-          (i64.const 5))
-        (local.set $l5
-          (select
-            (local.get $l6)
-            (local.get $l7)
-            (i64.lt_s
-              (local.get $l2)
-              (i64.const 5))))
-        (i64.store align=1
-          (local.get $p0)
-          (local.get $l5))
-        (if $I3
-          (local.get $l10)
-          (then
-            (i32.store offset=816 align=1
+        (block $B2
+          (block $B3
+            (block $B4
+              (block $B5
+                (if $I6
+                  (i32.lt_s
+                    (local.tee $l3
+                      (local.tee $l4
+                        (i32.sub
+                          (local.get $l4)
+                          (i32.const 3))))
+                    (i32.const 0))
+                  (then
+                    (local.set $l4
+                      (i32.add
+                        (local.get $l4)
+                        (i32.const 3)))
+                    (local.set $l9
+                      (i64.const 131072))
+                    (br $B0)))
+                (local.set $l2
+                  (i64.extend_i32_s
+                    (i32.wrap_i64
+                      (local.get $l5))))
+                (local.set $l10
+                  (i32.const 4))
+                (local.set $l11
+                  (local.get $l2))
+                (local.set $l12
+                  (i64.const 5))
+                (local.set $l5
+                  (select
+                    (local.get $l6)
+                    (local.get $l7)
+                    (i64.lt_s
+                      (local.get $l2)
+                      (i64.const 5))))
+                (i64.store align=1
+                  (local.get $p0)
+                  (local.get $l5))
+                (local.set $l9
+                  (local.get $l8))
+                (br $B4)))
+            (if $I7
+              (local.get $l10)
+              (then
+                (i32.store offset=816 align=1
+                  (local.get $p0)
+                  (local.get $l10))
+                (i64.store offset=896 align=1
+                  (local.get $p0)
+                  (local.get $l11))
+                (i64.store offset=904 align=1
+                  (local.get $p0)
+                  (local.get $l12))))
+            (return_call $f.jump
               (local.get $p0)
-              (local.get $l10))
-            (i64.store offset=896 align=1
-              (local.get $p0)
-              (local.get $l11))
-            (i64.store offset=904 align=1
-              (local.get $p0)
-              (local.get $l12))))
-        (return_call $f.jump
-          (local.get $p0)
-          (local.get $l8)
-          (local.get $l4)))
-      (if $I4
-        (local.get $l10)
-        (then
-          (i32.store offset=816 align=1
-            (local.get $p0)
-            (local.get $l10))
-          (i64.store offset=896 align=1
-            (local.get $p0)
-            (local.get $l11))
-          (i64.store offset=904 align=1
-            (local.get $p0)
-            (local.get $l12))))
-      (return_call $f.interpret
-        (local.get $p0)
-        (i32.wrap_i64
-          (local.get $l9))
-        (local.get $l4)))
-    (if $I5
+              (local.get $l9)
+              (local.get $l4))))))
+    (if $I8
       (local.get $l10)
       (then
         (i32.store offset=816 align=1
@@ -121,8 +109,9 @@
         (i64.store offset=904 align=1
           (local.get $p0)
           (local.get $l12))))
-    (return_call $f.interpretAt
+    (return_call $f.interpret
       (local.get $p0)
-      (local.get $l9)
+      (i32.wrap_i64
+        (local.get $l9))
       (local.get $l4))
     (unreachable)))

@@ -39,79 +39,66 @@
         (local.get $p0)))
     (block $B0
       (block $B1
-        (local.set $l3
-          (i32.sub
-            (local.get $l3)
-            (i32.const 4)))
-        (local.set $l2
-          (local.get $l3))
-        (if $I2
-          (i32.lt_s
-            (local.get $l2)
-            (i32.const 0))
-          (then
-            (local.set $l3
-              (i32.add
-                (local.get $l3)
-                (i32.const 4)))
-            (local.set $l8
-              (i64.const 131072))
-            (br $B1)))
-        (local.set $l4
-          (i64.const 255))
-        (local.set $l5
-          (i64.and
-            (local.get $l5)
-            (i64.const 65280)))
-        (local.set $l6
-          (i64.and
-            (i64.shr_u
-              (local.get $l5)
-              (i64.const 8))
-            (i64.const 255)))
-        (i64.store align=1
-          (local.get $p0)
-          (local.get $l4))
-        (i64.store offset=8 align=1
-          (local.get $p0)
-          (local.get $l5))
-        (i64.store offset=16 align=1
-          (local.get $p0)
-          (local.get $l6))
-        (if $I3
-          (local.get $l9)
-          (then
-            (i32.store offset=816 align=1
+        (block $B2
+          (block $B3
+            (block $B4
+              (block $B5
+                (if $I6
+                  (i32.lt_s
+                    (local.tee $l2
+                      (local.tee $l3
+                        (i32.sub
+                          (local.get $l3)
+                          (i32.const 4))))
+                    (i32.const 0))
+                  (then
+                    (local.set $l3
+                      (i32.add
+                        (local.get $l3)
+                        (i32.const 4)))
+                    (local.set $l8
+                      (i64.const 131072))
+                    (br $B0)))
+                (local.set $l4
+                  (i64.const 255))
+                (local.set $l6
+                  (i64.and
+                    (i64.shr_u
+                      (local.tee $l5
+                        (i64.and
+                          (local.get $l5)
+                          (i64.const 65280)))
+                      (i64.const 8))
+                    (i64.const 255)))
+                (i64.store align=1
+                  (local.get $p0)
+                  (local.get $l4))
+                (i64.store offset=8 align=1
+                  (local.get $p0)
+                  (local.get $l5))
+                (i64.store offset=16 align=1
+                  (local.get $p0)
+                  (local.get $l6))
+                (local.set $l8
+                  (local.get $l7))
+                (br $B4)))
+            (if $I7
+              (local.get $l9)
+              (then
+                (i32.store offset=816 align=1
+                  (local.get $p0)
+                  (local.get $l9))
+                (i64.store offset=896 align=1
+                  (local.get $p0)
+                  (local.get $l10))
+                (i64.store offset=904 align=1
+                  (local.get $p0)
+                  (local.get $l11))))
+            (return_call $f.jump
               (local.get $p0)
-              (local.get $l9))
-            (i64.store offset=896 align=1
-              (local.get $p0)
-              (local.get $l10))
-            (i64.store offset=904 align=1
-              (local.get $p0)
-              (local.get $l11))))
-        (return_call $f.jump
-          (local.get $p0)
-          (local.get $l7)
-          (local.get $l3)))
-      (if $I4
-        (local.get $l9)
-        (then
-          (i32.store offset=816 align=1
-            (local.get $p0)
-            (local.get $l9))
-          (i64.store offset=896 align=1
-            (local.get $p0)
-            (local.get $l10))
-          (i64.store offset=904 align=1
-            (local.get $p0)
-            (local.get $l11))))
-      (return_call $f.interpret
-        (local.get $p0)
-        (i32.wrap_i64
-          (local.get $l8))
-        (local.get $l3)))
-    (if $I5
+              (local.get $l8)
+              (local.get $l3))))))
+    (if $I8
       (local.get $l9)
       (then
         (i32.store offset=816 align=1
@@ -123,8 +110,9 @@
         (i64.store offset=904 align=1
           (local.get $p0)
           (local.get $l11))))
-    (return_call $f.interpretAt
+    (return_call $f.interpret
       (local.get $p0)
-      (local.get $l8)
+      (i32.wrap_i64
+        (local.get $l8))
       (local.get $l3))
     (unreachable)))

@@ -37,75 +37,63 @@
         (local.get $p0)))
     (block $B0
       (block $B1
-        (local.set $l5
-          (i32.sub
-            (local.get $l5)
-            (i32.const 2)))
-        (local.set $l4
-          (local.get $l5))
-        (if $I2
-          (i32.lt_s
-            (local.get $l4)
-            (i32.const 0))
-          (then
-            (local.set $l5
-              (i32.add
-                (local.get $l5)
-                (i32.const 2)))
-            (local.set $l10
-              (i64.const 131072))
-            (br $B1)))
-        (local.set $l3
-          (local.get $l6))
-        (local.set $l2
-          (local.get $l7))
-        (local.set $l11
-          (i32.const 5))
-        (local.set $l12
-          (local.get $l3))
-        (local.set $l13
-          (local.get $l2))
-        (local.set $l8
-          (i64.add
-            (local.get $l3)
-            (local.get $l2)))
-        (i64.store align=1
-          (local.get $p0)
-          (local.get $l8))
-        (if $I3
-          (local.get $l11)
-          (then
-            (i32.store offset=816 align=1
+        (block $B2
+          (block $B3
+            (block $B4
+              (block $B5
+                (if $I6
+                  (i32.lt_s
+                    (local.tee $l4
+                      (local.tee $l5
+                        (i32.sub
+                          (local.get $l5)
+                          (i32.const 2))))
+                    (i32.const 0))
+                  (then
+                    (local.set $l5
+                      (i32.add
+                        (local.get $l5)
+                        (i32.const 2)))
+                    (local.set $l10
+                      (i64.const 131072))
+                    (br $B0)))
+                (local.set $l3
+                  (local.get $l6))
+                (local.set $l2
+                  (local.get $l7))
+                (local.set $l11
+                  (i32.const 5))
+                (local.set $l12
+                  (local.get $l3))
+                (local.set $l13
+                  (local.get $l2))
+                (local.set $l8
+                  (i64.add
+                    (local.get $l3)
+                    (local.get $l2)))
+                (i64.store align=1
+                  (local.get $p0)
+                  (local.get $l8))
+                (local.set $l10
+                  (local.get $l9))
+                (br $B4)))
+            (if $I7
+              (local.get $l11)
+              (then
+                (i32.store offset=816 align=1
+                  (local.get $p0)
+                  (local.get $l11))
+                (i64.store offset=896 align=1
+                  (local.get $p0)
+                  (local.get $l12))
+                (i64.store offset=904 align=1
+                  (local.get $p0)
+                  (local.get $l13))))
+            (return_call $f.jump
               (local.get $p0)
-              (local.get $l11))
-            (i64.store offset=896 align=1
-              (local.get $p0)
-              (local.get $l12))
-            (i64.store offset=904 align=1
-              (local.get $p0)
-              (local.get $l13))))
-        (return_call $f.jump
-          (local.get $p0)
-          (local.get $l9)
-          (local.get $l5)))
-      (if $I4
-        (local.get $l11)
-        (then
-          (i32.store offset=816 align=1
-            (local.get $p0)
-            (local.get $l11))
-          (i64.store offset=896 align=1
-            (local.get $p0)
-            (local.get $l12))
-          (i64.store offset=904 align=1
-            (local.get $p0)
-            (local.get $l13))))
-      (return_call $f.interpret
-        (local.get $p0)
-        (i32.wrap_i64
-          (local.get $l10))
-        (local.get $l5)))
-    (if $I5
+              (local.get $l10)
+              (local.get $l5))))))
+    (if $I8
       (local.get $l11)
       (then
         (i32.store offset=816 align=1
@@ -117,8 +105,9 @@
         (i64.store offset=904 align=1
           (local.get $p0)
           (local.get $l13))))
-    (return_call $f.interpretAt
+    (return_call $f.interpret
       (local.get $p0)
-      (local.get $l10)
+      (i32.wrap_i64
+        (local.get $l10))
       (local.get $l5))
     (unreachable)))

@@ -38,133 +38,115 @@
     (block $B0
       (block $B1
         (block $B2
-          (local.set $l6
-            (i32.sub
-              (local.get $l6)
-              (i32.const 1)))
-          (local.set $l5
-            (local.get $l6))
-          (if $I3
-            (i32.lt_s
-              (local.get $l5)
-              (i32.const 0))
-            (then
-              (local.set $l6
-                (i32.add
-                  (local.get $l6)
-                  (i32.const 1)))
-              (local.set $l10
-                (i64.const 131072))
-              (br $B1)))
-          (if $I4
-            (i64.eqz
-              (local.get $l7))
-            (then
-              (local.set $l6
-                (i32.sub
-                  (local.get $l6)
-                  (i32.const 1)))
-              (local.set $l4
-                (local.get $l6))
-              (if $I5
-                (i32.lt_s
-                  (local.get $l4)
-                  (i32.const 0))
-                (then
-                  (local.set $l6
-                    (i32.add
-                      (local.get $l6)
-                      (i32.const 1)))
-                  (local.set $l10
-                    (i64.const 131084))
-                  (br $B1)))
-              (local.set $l8
-                (i64.sub
-                  (local.get $l8)
-                  (i64.const 1)))
-              (i64.store offset=8 align=1
-                (local.get $p0)
-                (local.get $l8))
-              (br $B2))
-            (else
-              (local.set $l6
-                (i32.sub
-                  (local.get $l6)
-                  (i32.const 2)))
-              (local.set $l3
-                (local.get $l6))
-              (if $I6
-                (i32.lt_s
-                  (local.get $l3)
-                  (i32.const 0))
-                (then
-                  (local.set $l6
-                    (i32.add
-                      (local.get $l6)
-                      (i32.const 2)))
-                  (local.set $l10
-                    (i64.const 131076))
-                  (br $B1)))
-              (local.set $l8
-                (i64.add
-                  (local.get $l8)
-                  (i64.const 1)))
-              (i64.store offset=8 align=1
-                (local.get $p0)
-                (local.get $l8))
-              (br $B2))))
-        (local.set $l6
-          (i32.sub
-            (local.get $l6)
-            (i32.const 1)))
-        (local.set $l2
-          (local.get $l6))
-        (if $I7
-          (i32.lt_s
-            (local.get $l2)
-            (i32.const 0))
-          (then
-            (local.set $l6
-              (i32.add
-                (local.get $l6)
-                (i32.const 1)))
-            (local.set $l10
-              (i64.const 131088))
-            (br $B1)))
-        (if $I8
-          (local.get $l11)
-          (then
-            (i32.store offset=816 align=1
+          (block $B3
+            (block $B4
+              (block $B5
+                (block $B6
+                  (if $I7
+                    (i32.lt_s
+                      (local.tee $l5
+                        (local.tee $l6
+                          (i32.sub
+                            (local.get $l6)
+                            (i32.const 1))))
+                      (i32.const 0))
+                    (then
+                      (local.set $l6
+                        (i32.add
+                          (local.get $l6)
+                          (i32.const 1)))
+                      (local.set $l10
+                        (i64.const 131072))
+                      (br $B0)))
+                  (if $I8
+                    (i64.eqz
+                      (local.get $l7))
+                    (then
+                      (if $I9
+                        (i32.lt_s
+                          (local.tee $l4
+                            (local.tee $l6
+                              (i32.sub
+                                (local.get $l6)
+                                (i32.const 1))))
+                          (i32.const 0))
+                        (then
+                          (local.set $l6
+                            (i32.add
+                              (local.get $l6)
+                              (i32.const 1)))
+                          (local.set $l10
+                            (i64.const 131084))
+                          (br $B0)))
+                      (local.set $l8
+                        (i64.sub
+                          (local.get $l8)
+                          (i64.const 1)))
+                      (i64.store offset=8 align=1
+                        (local.get $p0)
+                        (local.get $l8))
+                      (br $B6))
+                    (else
+                      (if $I10
+                        (i32.lt_s
+                          (local.tee $l3
+                            (local.tee $l6
+                              (i32.sub
+                                (local.get $l6)
+                                (i32.const 2))))
+                          (i32.const 0))
+                        (then
+                          (local.set $l6
+                            (i32.add
+                              (local.get $l6)
+                              (i32.const 2)))
+                          (local.set $l10
+                            (i64.const 131076))
+                          (br $B0)))
+                      (local.set $l8
+                        (i64.add
+                          (local.get $l8)
+                          (i64.const 1)))
+                      (i64.store offset=8 align=1
+                        (local.get $p0)
+                        (local.get $l8))
+                      (br $B6))))
+                (if $I11
+                  (i32.lt_s
+                    (local.tee $l2
+                      (local.tee $l6
+                        (i32.sub
+                          (local.get $l6)
+                          (i32.const 1))))
+                    (i32.const 0))
+                  (then
+                    (local.set $l6
+                      (i32.add
+                        (local.get $l6)
+                        (i32.const 1)))
+                    (local.set $l10
+                      (i64.const 131088))
+                    (br $B0)))
+                (local.set $l10
+                  (local.get $l9))
+                (br $B4)))
+            (if $I12
+              (local.get $l11)
+              (then
+                (i32.store offset=816 align=1
+                  (local.get $p0)
+                  (local.get $l11))
+                (i64.store offset=896 align=1
+                  (local.get $p0)
+                  (local.get $l12))
+                (i64.store offset=904 align=1
+                  (local.get $p0)
+                  (local.get $l13))))
+            (return_call $f.jump
               (local.get $p0)
-              (local.get $l11))
-            (i64.store offset=896 align=1
-              (local.get $p0)
-              (local.get $l12))
-            (i64.store offset=904 align=1
-              (local.get $p0)
-              (local.get $l13))))
-        (return_call $f.jump
-          (local.get $p0)
-          (local.get $l9)
-          (local.get $l6)))
-      (if $I9
-        (local.get $l11)
-        (then
-          (i32.store offset=816 align=1
-            (local.get $p0)
-            (local.get $l11))
-          (i64.store offset=896 align=1
-            (local.get $p0)
-            (local.get $l12))
-          (i64.store offset=904 align=1
-            (local.get $p0)
-            (local.get $l13))))
-      (return_call $f.interpret
-        (local.get $p0)
-        (i32.wrap_i64
-          (local.get $l10))
-        (local.get $l6)))
-    (if $I10
+              (local.get $l10)
+              (local.get $l6))))))
+    (if $I13
       (local.get $l11)
       (then
         (i32.store offset=816 align=1
@@ -176,8 +158,9 @@
         (i64.store offset=904 align=1
           (local.get $p0)
           (local.get $l13))))
-    (return_call $f.interpretAt
+    (return_call $f.interpret
       (local.get $p0)
-      (local.get $l10)
+      (i32.wrap_i64
+        (local.get $l10))
       (local.get $l6))
     (unreachable)))

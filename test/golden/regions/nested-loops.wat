@@ -38,163 +38,145 @@
         (local.get $p0)))
     (block $B0
       (block $B1
-        (loop $L2
-          (local.set $l8
-            (i32.sub
-              (local.get $l8)
-              (i32.const 1)))
-          (local.set $l7
-            (local.get $l8))
-          (if $I3
-            (i32.lt_s
-              (local.get $l7)
-              (i32.const 0))
-            (then
-              (local.set $l8
-                (i32.add
-                  (local.get $l8)
-                  (i32.const 1)))
-              (local.set $l12
-                (i64.const 131072))
-              (br $B1)))
-          (local.set $l9
-            (i64.const 10))
-          (i64.store offset=8 align=1
-            (local.get $p0)
-            (local.get $l9))
-          (loop $L4
-            (local.set $l8
-              (i32.sub
-                (local.get $l8)
-                (i32.const 2)))
-            (local.set $l6
-              (local.get $l8))
-            (if $I5
-              (i32.lt_s
-                (local.get $l6)
-                (i32.const 0))
-              (then
-                (local.set $l8
-                  (i32.add
-                    (local.get $l8)
-                    (i32.const 2)))
-                (local.set $l12
-                  (i64.const 131076))
-                (br $B1)))
-            (local.set $l5
-              (local.get $l9))
-            (local.set $l13
-              (i32.const 3))
-            (local.set $l14
-              (local.get $l5))
-            (local.set $l15
-              (i64.const 1))
-            (local.set $l9
-              (i64.sub
-                (local.get $l5)
-                (i64.const 1)))
-            (i64.store offset=8 align=1
-              (local.get $p0)
-              (local.get $l9))
-            (if $I6
-              (i64.ne
-                (local.get $l5)
-                (i64.const 1))
-              (then
-                (br $L4))
-              (else
-                (local.set $l8
-                  (i32.sub
-                    (local.get $l8)
-                    (i32.const 2)))
-                (local.set $l4
-                  (local.get $l8))
-                (if $I7
-                  (i32.lt_s
-                    (local.get $l4)
-                    (i32.const 0))
-                  (then
-                    (local.set $l8
-                      (i32.add
-                        (local.get $l8)
-                        (i32.const 2)))
-                    (local.set $l12
-                      (i64.const 131084))
-                    (br $B1)))
-                (local.set $l3
-                  (local.get $l10))
-                (local.set $l13
-                  (i32.const 3))
-                (local.set $l14
-                  (local.get $l3))
-                (local.set $l15
-                  (i64.const 1))
-                (local.set $l10
-                  (i64.sub
-                    (local.get $l3)
-                    (i64.const 1)))
-                (i64.store align=1
-                  (local.get $p0)
-                  (local.get $l10))
-                (if $I8
-                  (i64.ne
-                    (local.get $l3)
-                    (i64.const 1))
-                  (then
-                    (br $L2))
-                  (else
-                    (local.set $l8
-                      (i32.sub
-                        (local.get $l8)
-                        (i32.const 1)))
-                    (local.set $l2
-                      (local.get $l8))
+        (block $B2
+          (block $B3
+            (block $B4
+              (block $B5
+                (loop $L6
+                  (if $I7
+                    (i32.lt_s
+                      (local.tee $l7
+                        (local.tee $l8
+                          (i32.sub
+                            (local.get $l8)
+                            (i32.const 1))))
+                      (i32.const 0))
+                    (then
+                      (local.set $l8
+                        (i32.add
+                          (local.get $l8)
+                          (i32.const 1)))
+                      (local.set $l12
+                        (i64.const 131072))
+                      (br $B0)))
+                  (local.set $l9
+                    (i64.const 10))
+                  (i64.store offset=8 align=1
+                    (local.get $p0)
+                    (local.get $l9))
+                  (loop $L8
                     (if $I9
                       (i32.lt_s
-                        (local.get $l2)
+                        (local.tee $l6
+                          (local.tee $l8
+                            (i32.sub
+                              (local.get $l8)
+                              (i32.const 2))))
                         (i32.const 0))
                       (then
                         (local.set $l8
                           (i32.add
                             (local.get $l8)
-                            (i32.const 1)))
+                            (i32.const 2)))
                         (local.set $l12
-                          (i64.const 131092))
-                        (br $B1)))
-                    (if $I10
-                      (local.get $l13)
-                      (then
-                        (i32.store offset=816 align=1
-                          (local.get $p0)
-                          (local.get $l13))
-                        (i64.store offset=896 align=1
-                          (local.get $p0)
-                          (local.get $l14))
-                        (i64.store offset=904 align=1
-                          (local.get $p0)
-                          (local.get $l15))))
-                    (return_call $f.jump
+                          (i64.const 131076))
+                        (br $B0)))
+                    (local.set $l5
+                      (local.get $l9))
+                    (local.set $l13
+                      (i32.const 3))
+                    (local.set $l14
+                      (local.get $l5))
+                    (local.set $l15
+                      (i64.const 1))
+                    (local.set $l9
+                      (i64.sub
+                        (local.get $l5)
+                        (i64.const 1)))
+                    (i64.store offset=8 align=1
                       (local.get $p0)
-                      (local.get $l11)
-                      (local.get $l8)))))))))
-      (if $I11
-        (local.get $l13)
-        (then
-          (i32.store offset=816 align=1
-            (local.get $p0)
-            (local.get $l13))
-          (i64.store offset=896 align=1
-            (local.get $p0)
-            (local.get $l14))
-          (i64.store offset=904 align=1
-            (local.get $p0)
-            (local.get $l15))))
-      (return_call $f.interpret
-        (local.get $p0)
-        (i32.wrap_i64
-          (local.get $l12))
-        (local.get $l8)))
-    (if $I12
+                      (local.get $l9))
+                    (if $I10
+                      (i64.ne
+                        (local.get $l5)
+                        (i64.const 1))
+                      (then
+                        (br $L8))
+                      (else
+                        (if $I11
+                          (i32.lt_s
+                            (local.tee $l4
+                              (local.tee $l8
+                                (i32.sub
+                                  (local.get $l8)
+                                  (i32.const 2))))
+                            (i32.const 0))
+                          (then
+                            (local.set $l8
+                              (i32.add
+                                (local.get $l8)
+                                (i32.const 2)))
+                            (local.set $l12
+                              (i64.const 131084))
+                            (br $B0)))
+                        (local.set $l3
+                          (local.get $l10))
+                        (local.set $l13
+                          (i32.const 3))
+                        (local.set $l14
+                          (local.get $l3))
+                        (local.set $l15
+                          (i64.const 1))
+                        (local.set $l10
+                          (i64.sub
+                            (local.get $l3)
+                            (i64.const 1)))
+                        (i64.store align=1
+                          (local.get $p0)
+                          (local.get $l10))
+                        (if $I12
+                          (i64.ne
+                            (local.get $l3)
+                            (i64.const 1))
+                          (then
+                            (br $L6))
+                          (else
+                            (if $I13
+                              (i32.lt_s
+                                (local.tee $l2
+                                  (local.tee $l8
+                                    (i32.sub
+                                      (local.get $l8)
+                                      (i32.const 1))))
+                                (i32.const 0))
+                              (then
+                                (local.set $l8
+                                  (i32.add
+                                    (local.get $l8)
+                                    (i32.const 1)))
+                                (local.set $l12
+                                  (i64.const 131092))
+                                (br $B0)))
+                            (local.set $l12
+                              (local.get $l11))
+                            (br $B4)))))))))
+            (if $I14
+              (local.get $l13)
+              (then
+                (i32.store offset=816 align=1
+                  (local.get $p0)
+                  (local.get $l13))
+                (i64.store offset=896 align=1
+                  (local.get $p0)
+                  (local.get $l14))
+                (i64.store offset=904 align=1
+                  (local.get $p0)
+                  (local.get $l15))))
+            (return_call $f.jump
+              (local.get $p0)
+              (local.get $l12)
+              (local.get $l8))))))
+    (if $I15
       (local.get $l13)
       (then
         (i32.store offset=816 align=1
@@ -206,8 +188,9 @@
         (i64.store offset=904 align=1
           (local.get $p0)
           (local.get $l15))))
-    (return_call $f.interpretAt
+    (return_call $f.interpret
       (local.get $p0)
-      (local.get $l12)
+      (i32.wrap_i64
+        (local.get $l12))
       (local.get $l8))
     (unreachable)))

@@ -37,76 +37,64 @@
         (local.get $p0)))
     (block $B0
       (block $B1
-        (local.set $l3
-          (i32.sub
-            (local.get $l3)
-            (i32.const 2)))
-        (local.set $l2
-          (local.get $l3))
-        (if $I2
-          (i32.lt_s
-            (local.get $l2)
-            (i32.const 0))
-          (then
-            (local.set $l3
-              (i32.add
-                (local.get $l3)
-                (i32.const 2)))
-            (local.set $l8
-              (i64.const 131072))
-            (br $B1)))
-        (if $I3
-          (i32.load offset=864 align=1
-            (local.get $p0))
-          (then
-            (local.set $l3
-              (i32.add
-                (local.get $l3)
-                (i32.const 2)))
-            (local.set $l8
-              (i64.const 131072))
-            (br $B1)))
-        (local.set $l7
-          (i32x4.add
-            (local.get $l5)
-            (local.get $l6)))
-        (v128.store offset=272 align=1
-          (local.get $p0)
-          (local.get $l7))
-        (if $I4
-          (local.get $l9)
-          (then
-            (i32.store offset=816 align=1
+        (block $B2
+          (block $B3
+            (block $B4
+              (block $B5
+                (if $I6
+                  (i32.lt_s
+                    (local.tee $l2
+                      (local.tee $l3
+                        (i32.sub
+                          (local.get $l3)
+                          (i32.const 2))))
+                    (i32.const 0))
+                  (then
+                    (local.set $l3
+                      (i32.add
+                        (local.get $l3)
+                        (i32.const 2)))
+                    (local.set $l8
+                      (i64.const 131072))
+                    (br $B0)))
+                (if $I7
+                  (i32.load offset=864 align=1
+                    (local.get $p0))
+                  (then
+                    (local.set $l3
+                      (i32.add
+                        (local.get $l3)
+                        (i32.const 2)))
+                    (local.set $l8
+                      (i64.const 131072))
+                    (br $B0)))
+                (local.set $l7
+                  (i32x4.add
+                    (local.get $l5)
+                    (local.get $l6)))
+                (v128.store offset=272 align=1
+                  (local.get $p0)
+                  (local.get $l7))
+                (local.set $l8
+                  (local.get $l4))
+                (br $B4)))
+            (if $I8
+              (local.get $l9)
+              (then
+                (i32.store offset=816 align=1
+                  (local.get $p0)
+                  (local.get $l9))
+                (i64.store offset=896 align=1
+                  (local.get $p0)
+                  (local.get $l10))
+                (i64.store offset=904 align=1
+                  (local.get $p0)
+                  (local.get $l11))))
+            (return_call $f.jump
               (local.get $p0)
-              (local.get $l9))
-            (i64.store offset=896 align=1
-              (local.get $p0)
-              (local.get $l10))
-            (i64.store offset=904 align=1
-              (local.get $p0)
-              (local.get $l11))))
-        (return_call $f.jump
-          (local.get $p0)
-          (local.get $l4)
-          (local.get $l3)))
-      (if $I5
-        (local.get $l9)
-        (then
-          (i32.store offset=816 align=1
-            (local.get $p0)
-            (local.get $l9))
-          (i64.store offset=896 align=1
-            (local.get $p0)
-            (local.get $l10))
-          (i64.store offset=904 align=1
-            (local.get $p0)
-            (local.get $l11))))
-      (return_call $f.interpret
-        (local.get $p0)
-        (i32.wrap_i64
-          (local.get $l8))
-        (local.get $l3)))
-    (if $I6
+              (local.get $l8)
+              (local.get $l3))))))
+    (if $I9
       (local.get $l9)
       (then
         (i32.store offset=816 align=1
@@ -118,8 +106,9 @@
         (i64.store offset=904 align=1
           (local.get $p0)
           (local.get $l11))))
-    (return_call $f.interpretAt
+    (return_call $f.interpret
       (local.get $p0)
-      (local.get $l8)
+      (i32.wrap_i64
+        (local.get $l8))
       (local.get $l3))
     (unreachable)))

@@ -18,11 +18,9 @@ import {
   type Lookup,
   reachOffset,
   STORES,
-  tagChecked,
   tagOffset,
+  tlbDifference,
   tlbEntry,
-  tlbHitsExactly,
-  tlbMiss,
 } from '../tlb-lookup.ts';
 import { conditionOf, FLAGS, type FlagsKind, packedFlags } from './flags.ts';
 import type { RegionInstruction } from './region.ts';
@@ -238,10 +236,8 @@ export class JitInsn extends Insn {
     const host = hostAddress(c, lookup.entry, lookup.address);
     if (!state.checksTags || lookup.unchecked === true) {
       if (lookup.aligned) this.deoptIf(lookup.address.and(lookup.bytes - 1).ne(0));
-      c.if(tlbHitsExactly(c, lookup).eqz(), () => {
-        const inexact = { ...lookup, info: infoOf(c, lookup.entry) };
-        this.deoptIf(tlbMiss(c, inexact).or(tagChecked(c, inexact)).ne(0));
-      });
+      const difference = tlbDifference(c, lookup);
+      c.if(difference.ne(0), () => this.deoptIf(difference.shl(infoOf(c, lookup.entry)).ne(0)));
     } else {
       const bias = c.i32(state.tagBias);
       branchByHit(

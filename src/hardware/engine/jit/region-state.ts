@@ -11,6 +11,9 @@ export type Exit = 'interpret' | 'enter' | 'stop';
 /** The continuations for one in the page that the region was entered in (by host offset), and for any (by address). */
 const NEAR = { interpret: 'interpret', enter: 'enter', stop: 'stop' } as const;
 const FAR = { interpret: 'interpretAt', enter: 'jump', stop: 'stopAt' } as const;
+const BY_HOST_OFFSET: ReadonlySet<string> = new Set(Object.values(NEAR));
+type Shared = (typeof NEAR)[Exit] | (typeof FAR)[Exit];
+const SHARED: readonly Shared[] = [...Object.values(NEAR), ...Object.values(FAR)];
 
 /** What code depends on besides the instructions. */
 export interface RegionOptions {
@@ -38,7 +41,8 @@ export class RegionState {
   private readonly environment: RegionEnvironment;
   private readonly pages: ReadonlyMap<number, number>;
   private readonly home: number;
-  private readonly interpreted: Variable;
+  /** Where a shared way out leads. */
+  private readonly target: Variable;
   private readonly general = new Map<number, Variable>();
   private readonly vectors = new Map<number, Variable>();
   /** Registers whose locals are newer than STATE. */
@@ -47,9 +51,8 @@ export class RegionState {
   private readonly tlbs = new Map<boolean, Variable>();
   private readonly proven = new Map<number, Variable>();
   private pcDelta: Variable | undefined;
-  /** Where a place is interpreted next, by host offset or by address. */
-  private interpret: Label | undefined;
-  private interpretAt: Label | undefined;
+  private readonly ways = new Map<Shared, Label>();
+  private readonly used = new Set<Shared>();
 
   /** `pages`: host offsets of the code's pages; 0 is the one it is entered in. */
   constructor(code: Code, pages: ReadonlyMap<number, number>, environment: RegionEnvironment) {
@@ -64,7 +67,7 @@ export class RegionState {
     this.flagsA = code.variable('i64');
     this.flagsB = code.variable('i64');
     this.budget = code.variable('i32');
-    this.interpreted = code.variable('i64');
+    this.target = code.variable('i64');
   }
 
   private once<K>(map: Map<K, Variable>, key: K, type: 'i32' | 'i64' | 'v128'): Variable {
@@ -149,20 +152,23 @@ export class RegionState {
     const { code } = this;
     this.save();
     if (unspent > 0) this.budget.set(this.budget.get().add(unspent));
-    if (exit === 'interpret') {
-      // Most instructions may have to be interpreted, so the rest of this way out is shared.
-      this.interpreted.set(pageOf(at) === 0 ? code.i64(this.home + at) : this.pcOf(at));
-      code.branch((pageOf(at) === 0 ? this.interpret : this.interpretAt) as Label);
-    } else if (pageOf(at) === 0) this.goOn(NEAR[exit], code.i32(this.home + at));
-    else this.goOn(FAR[exit], this.pcOf(at));
+    if (pageOf(at) === 0) this.goTo(NEAR[exit], code.i64(this.home + at));
+    else this.goTo(FAR[exit], this.pcOf(at));
   }
 
   /** Leaves for any address. */
   jump(target: Value): void {
-    this.goOn('jump', target);
+    this.goTo('jump', target);
   }
   jumpIndirect(target: Value, btype: number): void {
     this.goOn('jumpIndirect', target, this.code.i32(btype));
+  }
+
+  /** By the way out that all share that go on like this. */
+  private goTo(continuation: Shared, target: Value): void {
+    this.target.set(target);
+    this.code.branch(this.ways.get(continuation) as Label);
+    this.used.add(continuation);
   }
 
   private goOn(continuation: string, target: Value, ...more: Value[]): void {
@@ -196,15 +202,20 @@ export class RegionState {
   /** Builds the whole function: `before` anything else, then `body` after the locals are loaded. */
   build(body: () => void, before: () => void): void {
     const { code } = this;
-    code.scope((far) => {
-      this.interpretAt = far;
-      code.scope((near) => {
-        this.interpret = near;
+    const nest = ([continuation, ...others]: readonly Shared[]): void => {
+      if (continuation === undefined) {
         body();
+        return;
+      }
+      code.scope((label) => {
+        this.ways.set(continuation, label);
+        nest(others);
       });
-      this.goOn(NEAR.interpret, this.interpreted.get().wrap());
-    });
-    this.goOn(FAR.interpret, this.interpreted.get());
+      if (!this.used.has(continuation)) return;
+      const target = this.target.get();
+      this.goOn(continuation, BY_HOST_OFFSET.has(continuation) ? target.wrap() : target);
+    };
+    nest(SHARED);
     code.prologue(() => {
       before();
       this.loadAll();
