@@ -130,8 +130,12 @@ export class Emission {
   }
 
   private getLocal(n: number): void {
-    if (this.lastSet === n && this.lastSetEnd === this.out.length) this.out[this.lastSetStart] = 0x22;
-    else this.index(0x20, n);
+    if (this.lastSet !== n || this.lastSetEnd !== this.out.length) {
+      this.index(0x20, n);
+      return;
+    }
+    this.out[this.lastSetStart] = 0x22;
+    this.lastSet = -1;
   }
 
   private setLocal(n: number): void {
