@@ -77,7 +77,7 @@ export function defineRunOptions(command: Command): void {
     .option('--protect <mode>', 'none, pkvm, realm or deferred', 'none')
     .option(
       '--bounce-pool <size>',
-      'with --protect pkvm: the pool for DMA (default: an eighth of RAM, at most 64M)',
+      'with --protect pkvm or realm: the pool for DMA (default: an eighth of RAM, at most 64M)',
     )
     .option('--gic <version>', 'interrupt controller: 2 or 3', '3')
     .option('--drive <file[,ro]>', 'a raw disk image, once per disk', collect, [])

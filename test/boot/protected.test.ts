@@ -17,15 +17,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type MemoryPort, Vm } from '../../src/hypervisor/index.ts';
+import type { MemoryPort } from '../../src/hypervisor/index.ts';
 import { audit, OWNED } from '../../src/hypervisor/ledger/index.ts';
 import { explain } from '../../src/hypervisor/stage2/index.ts';
 import { PAGE_SIZE, silentLog } from '../../src/lib/index.ts';
 import type { DeviceEnv } from '../../src/vmm/devices/index.ts';
 import { streamNet } from '../../src/vmm/devices/virtio/node.ts';
-import { Machine, type MachineOptions, VirtioNet } from '../../src/vmm/index.ts';
-import { prepareVm } from '../../src/vmm/machine/prepare-vm.ts';
-import { Guest, onQemu } from './drive.ts';
+import { type Machine, type MachineOptions, VirtioNet } from '../../src/vmm/index.ts';
+import { bootConfidential, type Confidential } from './confidential.ts';
+import { onQemu } from './drive.ts';
 import { type BootFiles, small } from './kernels.ts';
 
 const LIMIT = 300_000;
@@ -60,47 +60,12 @@ function disk(text: string): string {
   return image;
 }
 
-interface Protected {
-  readonly guest: Guest;
-  readonly made: Machine;
-  readonly vm: Vm;
-  readonly log: string[];
-}
-
-async function boot(from: BootFiles, options: Partial<MachineOptions>): Promise<Protected> {
-  const log: string[] = [];
-  let vm: Vm | undefined;
-  const made = await Machine.create(
-    {
-      ...from,
-      memory: MEMORY,
-      protect: 'pkvm',
-      log: (level, source, message) => {
-        if (level === 'warn' || level === 'error') log.push(`${source}: ${message}`);
-      },
-      ...options,
-    },
-    (config) => {
-      const prepared = prepareVm(config);
-      if (prepared.vm instanceof Vm) vm = prepared.vm;
-      return prepared;
-    },
-  );
-  machine = made;
-  if (!vm) throw new Error('the machine has another VM');
+async function boot(from: BootFiles, options: Partial<MachineOptions>): Promise<Confidential> {
+  const booted = await bootConfidential('pkvm', from, { memory: MEMORY, ...options });
+  machine = booted.made;
   // What was loaded is the guest's before it runs.
-  expect(reads(vm.memory.devicePort(0x10), TEXT)).toBe('sealed');
-  const guest = new Guest({
-    onOutput: (listener) =>
-      void made.console.onOutput((bytes) => {
-        listener(bytes);
-        return new Promise((resolve) => setImmediate(resolve));
-      }),
-    write: (text) => void made.console.write(text),
-    ended: made.run().then(({ status, message }) => ({ status, message, instructions: undefined })),
-    kill: () => made.dispose(),
-  });
-  return { guest, made, vm, log };
+  expect(reads(booted.vm.memory.devicePort(0x10), TEXT)).toBe('sealed');
+  return booted;
 }
 
 /** Of a file in whole pages: how many, and their SHA-256. */

@@ -49,7 +49,7 @@ describe('a command line that cannot be used ends with status 2 and one line', (
     ['run --qmp 99999', /--qmp 99999: not a whole number from 1 to 65535/],
     ['run --protect everything', /--protect everything: not one of none, pkvm, realm, deferred/],
     ['run --protect deferred', /--protect deferred: not in this version yet/],
-    ['run --bounce-pool 16M', /--bounce-pool: only a guest with protect pkvm/],
+    ['run --bounce-pool 16M', /--bounce-pool: only a guest with protect pkvm or realm/],
     ['run --protect pkvm --bounce-pool 3M', /--bounce-pool 3M: not a multiple of 2M up to half/],
     ['run --protect pkvm --bounce-pool much', /--bounce-pool much: not a multiple of 2M/],
     ['run --incoming tcp:here:1', /--incoming: not in this version yet/],

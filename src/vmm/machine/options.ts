@@ -28,7 +28,7 @@ export interface MachineOptions {
   /** CPU features to switch on or off by name, such as { pauth: false }. All are on by default. */
   readonly cpu?: Readonly<Record<string, boolean>>;
   readonly protect?: Protection;
-  /** Size of the pool through which a pKVM guest bounces all DMA. Default: an eighth of RAM, at most 64 MiB. */
+  /** Size of the pool through which a pKVM guest or a realm bounces all DMA. Default: an eighth of RAM, at most 64 MiB. */
   readonly bouncePool?: string | number | undefined;
   /** virtio-blk disks, in the order in which the guest names them. */
   readonly drives?: readonly DriveOptions[];
@@ -87,7 +87,8 @@ export function parseBouncePool(
   memoryBytes: number,
 ): number | undefined {
   if (pool === undefined) return undefined;
-  if (protect !== 'pkvm') throw new UserError('bounce-pool: only a guest with protect pkvm is told of one');
+  if (protect !== 'pkvm' && protect !== 'realm')
+    throw new UserError('bounce-pool: only a guest with protect pkvm or realm is told of one');
   const bytes = typeof pool === 'number' ? pool : bytesOf(pool);
   if (Number.isInteger(bytes) && bytes % (2 * MIB) === 0 && bytes > 0 && bytes <= memoryBytes / 2)
     return bytes;

@@ -17,6 +17,8 @@ import type { FillRandom } from './random.ts';
 const DMA_POOL_BYTES = 64 << 20;
 const DMA_POOL_SHARE = 8;
 const BLOCK = 2 << 20;
+/** In what Linux's swiotlb= counts. */
+const SWIOTLB_SLOT = 2048;
 
 /** What stays the same from boot to boot. */
 export interface BootPlan {
@@ -27,7 +29,7 @@ export interface BootPlan {
   readonly vcpus: number;
   readonly gic: 2 | 3;
   readonly protect: Protection;
-  /** Bytes of the pool through which a pKVM guest bounces all DMA; default: a part of its RAM. */
+  /** Bytes of the pool through which a pKVM guest or a realm bounces all DMA; default: a part of its RAM. */
   readonly bouncePoolBytes?: number | undefined;
   readonly features: VmConfig['features'];
   readonly engine: VmConfig['engine'];
@@ -123,19 +125,26 @@ function wire(vm: MachineVm, backends: Backends, watch: DmaWatch | undefined): B
   };
 }
 
-/**
- * A pKVM guest bounces all DMA through a pool that it shares with the host; only the device tree can tell it so. A
- * realm does by itself.
- */
-function dmaPoolOf({
-  protect,
-  memoryBytes,
-  bouncePoolBytes,
-}: BootPlan): { base: number; size: number } | undefined {
-  if (protect !== 'pkvm' && protect !== 'deferred') return undefined;
+function poolSize({ memoryBytes, bouncePoolBytes }: BootPlan): number {
   const share = Math.floor(memoryBytes / DMA_POOL_SHARE / BLOCK) * BLOCK;
-  const size = bouncePoolBytes ?? Math.max(BLOCK, Math.min(DMA_POOL_BYTES, share));
-  return { base: RAM_BASE + memoryBytes - size, size };
+  return bouncePoolBytes ?? Math.max(BLOCK, Math.min(DMA_POOL_BYTES, share));
+}
+
+/** A pKVM guest bounces all DMA through a pool that it shares with the host; only the device tree can tell it so. */
+function dmaPoolOf(plan: BootPlan): { base: number; size: number } | undefined {
+  if (plan.protect !== 'pkvm' && plan.protect !== 'deferred') return undefined;
+  const size = poolSize(plan);
+  return { base: RAM_BASE + plan.memoryBytes - size, size };
+}
+
+/**
+ * A realm bounces by itself, but distribution kernels shrink their buffers to a MiB per GiB of RAM before they know
+ * that they will bounce everything: less than the receive queue of one network card.
+ */
+function bootargsOf(plan: BootPlan): string {
+  const { bootargs, protect } = plan;
+  if (protect !== 'realm' || /(^| )swiotlb=/.test(bootargs)) return bootargs;
+  return `${bootargs} swiotlb=${poolSize(plan) / SWIOTLB_SLOT}`.trimStart();
 }
 
 /** Returns the address of the device tree. */
@@ -156,7 +165,7 @@ function loadBootFiles(plan: BootPlan, backends: Backends, board: Board, prepare
     return into;
   };
   describeChosen(tree.chosen, {
-    bootargs: plan.bootargs,
+    bootargs: bootargsOf(plan),
     stdoutPath: CONSOLE_PATH,
     initrd: placement.initrd,
     rngSeed: seed(32),
