@@ -186,7 +186,7 @@ describe.skipIf(!gdb)('GDB itself (gdb-multiarch)', () => {
     expect(output).toContain('Breakpoint 1, 0x0000000040000804');
     expect(output).toMatch(/at 40000804, tree 4[0-9a-f]{7}\n/);
     expect(output).toMatch(/cpsr +0x[0-9a-f]+ +\[ SP EL=1/);
-    expect(output).toMatch(/2 +Thread 2 \(CPU 1 \[off\]\)/);
+    expect(output).toMatch(/2 +Thread 1\.2 \(CPU 1 \[off\]\)/);
     expect(output).toMatch(/0x47000000:\t0x0000001234567890\n\$1 = 0\n/);
     expect(output).toMatch(/^gpa 0x47000000 -> .*\n(.*\n)+debugger +yes +yes/m);
     expect(output).toContain('[Inferior 1 (Remote target) exited normally]');

@@ -3,6 +3,7 @@
 
 import { ERRNO } from '../../../lib/index.ts';
 import type { VcpuDebug } from '../../machine/index.ts';
+import { HOST_IO_COMMANDS, PROCESS } from './host-io.ts';
 import { MONITOR_COMMAND } from './monitor.ts';
 import {
   escapeBinary,
@@ -16,7 +17,7 @@ import {
 import type { GdbMachine } from './session.ts';
 import type { Action, Points } from './stops.ts';
 import { TAG_COMMANDS } from './tags.ts';
-import { readAll, readRegister, TARGET_XML, writeAll, writeRegister } from './target.ts';
+import { readAll, readRegister, targetXml, writeAll, writeRegister } from './target.ts';
 
 /** What a command works with. */
 export interface CommandContext {
@@ -26,7 +27,7 @@ export interface CommandContext {
   readonly vcpus: readonly VcpuDebug[];
   readonly stoppedVcpu: number;
   readonly points: Points;
-  readonly client: { swbreak: boolean; hwbreak: boolean };
+  readonly client: { swbreak: boolean; hwbreak: boolean; multiprocess: boolean };
   readonly chosen: { general: number; resume: number };
   acknowledges: boolean;
   resume(actions: readonly Action[]): void;
@@ -59,6 +60,10 @@ function parseThread(text: string, vcpus: number): number | 'all' | 'any' | unde
   if (number === undefined || number > vcpus) return undefined;
   return number === 0 ? 'any' : number - 1;
 }
+
+/** The thread id of a vCPU: with the process where the client knows of processes. */
+export const threadId = (vcpu: number, { multiprocess }: CommandContext['client']): string =>
+  `${multiprocess ? `p${PROCESS}.` : ''}${(vcpu + 1).toString(16)}`;
 
 /** "addr,length", then ":" and data where a command has them. */
 function parseRange(text: string): { address: bigint; length: number; data: string } | undefined {
@@ -150,6 +155,7 @@ function supported({ client, machine }: CommandContext, rest: string): string {
   const theirs = rest.replace(/^:/, '').split(';');
   client.swbreak = theirs.includes('swbreak+');
   client.hwbreak = theirs.includes('hwbreak+');
+  client.multiprocess = theirs.includes('multiprocess+');
   const ours = [
     `PacketSize=${PACKET_SIZE.toString(16)}`,
     'QStartNoAckMode+',
@@ -158,12 +164,14 @@ function supported({ client, machine }: CommandContext, rest: string): string {
     'swbreak+',
     'hwbreak+',
   ];
+  // Only then does GDB take our thread numbers for those of a process, and look at its mappings.
+  if (client.multiprocess) ours.push('multiprocess+');
   if (theirs.includes('memory-tagging+') && machine.debugger.hasMte) ours.push('memory-tagging+');
   return ours.join(';');
 }
 
 /** qXfer:features:read:target.xml:offset,length */
-function readFeatures(_: CommandContext, rest: string): string {
+function readFeatures({ machine }: CommandContext, rest: string): string {
   const colon = rest.indexOf(':');
   const [offset, length] = rest
     .slice(colon + 1)
@@ -171,8 +179,9 @@ function readFeatures(_: CommandContext, rest: string): string {
     .map(parseCount);
   if (colon < 0 || offset === undefined || length === undefined) return INVALID;
   if (rest.slice(0, colon) !== 'target.xml') return 'E00';
-  const part = TARGET_XML.slice(offset, offset + Math.min(length, PACKET_SIZE - 8));
-  return `${offset + part.length >= TARGET_XML.length ? 'l' : 'm'}${escapeBinary(part)}`;
+  const xml = targetXml(machine.debugger.hasMte);
+  const part = xml.slice(offset, offset + Math.min(length, PACKET_SIZE - 8));
+  return `${offset + part.length >= xml.length ? 'l' : 'm'}${escapeBinary(part)}`;
 }
 
 function describeThread({ vcpus }: CommandContext, rest: string): string {
@@ -246,13 +255,17 @@ const COMMANDS: readonly Command[] = [
     },
   },
   { name: 'qXfer:features:read:', run: readFeatures },
-  { name: 'qfThreadInfo', run: ({ vcpus }) => `m${vcpus.map((_, n) => (n + 1).toString(16)).join(',')}` },
+  {
+    name: 'qfThreadInfo',
+    run: ({ vcpus, client }) => `m${vcpus.map((_, n) => threadId(n, client)).join(',')}`,
+  },
   { name: 'qsThreadInfo', run: () => 'l' },
   { name: 'qThreadExtraInfo,', run: describeThread },
   { name: 'qAttached', run: () => '1', whileRunning: true },
-  { name: 'qC', run: ({ chosen }) => `QC${(chosen.general + 1).toString(16)}` },
+  { name: 'qC', run: ({ chosen, client }) => `QC${threadId(chosen.general, client)}` },
   MONITOR_COMMAND,
   ...TAG_COMMANDS,
+  ...HOST_IO_COMMANDS,
 ];
 
 /** Names of more than a letter come first, so that 'qC' does not answer for 'qCRC'. */

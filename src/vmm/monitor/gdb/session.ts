@@ -4,7 +4,8 @@
 
 import { DisposableStore, ERRNO, Errno } from '../../../lib/index.ts';
 import type { Machine, MachineEnd, VcpuDebug } from '../../machine/index.ts';
-import { type CommandContext, findCommand } from './commands.ts';
+import { type CommandContext, findCommand, threadId } from './commands.ts';
+import { PROCESS } from './host-io.ts';
 import { frame, PacketReader } from './packets.ts';
 import { type Action, apply, Points, SIGINT, SIGTRAP, type Stop } from './stops.ts';
 
@@ -23,7 +24,7 @@ const errorReply = (number: number): string => `E${number.toString(16).padStart(
 export class GdbSession implements CommandContext {
   readonly machine: GdbMachine;
   readonly points = new Points();
-  readonly client = { swbreak: false, hwbreak: false };
+  readonly client = { swbreak: false, hwbreak: false, multiprocess: false };
   /** Threads chosen with Hg and Hc, as vCPU indices. */
   readonly chosen = { general: 0, resume: 0 };
   acknowledges = true;
@@ -104,10 +105,13 @@ export class GdbSession implements CommandContext {
 
   /** What stopped the machine, as answer to a resumption or to `?`. */
   stopReply(): string {
-    if (this.end) return `W${this.end.status.toString(16).padStart(2, '0')}`;
+    if (this.end) {
+      const process = this.client.multiprocess ? `;process:${PROCESS}` : '';
+      return `W${this.end.status.toString(16).padStart(2, '0')}${process}`;
+    }
     const { signal, vcpu } = this.lastStop;
     const why = this.points.why(this.lastStop, this.client);
-    return `T${signal.toString(16).padStart(2, '0')}${why}thread:${(vcpu + 1).toString(16)};`;
+    return `T${signal.toString(16).padStart(2, '0')}${why}thread:${threadId(vcpu, this.client)};`;
   }
 
   /** Breakpoints go, and the machine goes on if it ran before. */

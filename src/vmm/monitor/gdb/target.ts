@@ -15,6 +15,9 @@ interface Register {
   readonly general: boolean;
 }
 
+/** What GDB reads of a register that no vCPU has by that name. */
+type Computed = (vcpu: VcpuDebug) => bigint;
+
 interface Feature {
   readonly name: string;
   readonly types?: string;
@@ -103,7 +106,19 @@ const SYSTEM: Feature = {
   registers: SYSTEM_REGISTERS.map((name) => special(name, name)),
 };
 
-const FEATURES: readonly Feature[] = [CORE, FPU, PAUTH, SYSTEM];
+/** By which GDB knows that there are tags. */
+const MTE: Feature = { name: 'org.gnu.gdb.aarch64.mte', registers: [special('tag_ctl', 'tag_ctl')] };
+
+/** What PR_GET_TAGGED_ADDR_CTRL would say of EL0: tagged addresses on, TCF0, and the tags that IRG may choose. */
+const tagControl: Computed = (vcpu) => {
+  const mode = (vcpu.readRegister('SCTLR_EL1') >> 38n) & 3n;
+  const included = ~vcpu.readRegister('GCR_EL1') & 0xffffn;
+  return 1n | (mode << 1n) | (included << 3n);
+};
+const COMPUTED: Readonly<Record<string, Computed>> = { tag_ctl: tagControl };
+
+/** The last one only with MTE: it moves no other's numbers. */
+const FEATURES: readonly Feature[] = [CORE, FPU, PAUTH, SYSTEM, MTE];
 
 /** By GDB's number. */
 const REGISTERS: readonly Register[] = FEATURES.flatMap((feature) => feature.registers);
@@ -118,7 +133,10 @@ function describe({ name, types, registers }: Feature): string {
 }
 
 /** target.xml. */
-export const TARGET_XML = `<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0"><architecture>aarch64</architecture>${FEATURES.map(describe).join('')}</target>`;
+export function targetXml(hasMte: boolean): string {
+  const features = FEATURES.filter((feature) => hasMte || feature !== MTE).map(describe);
+  return `<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0"><architecture>aarch64</architecture>${features.join('')}</target>`;
+}
 
 function littleEndian(value: bigint, bits: number): Uint8Array {
   const bytes = new Uint8Array(bits / 8);
@@ -137,14 +155,16 @@ export function readRegister(vcpu: VcpuDebug, isOpen: boolean, number: number): 
 }
 
 function read(vcpu: VcpuDebug, isOpen: boolean, { vcpuName, bits }: Register): string {
-  return isOpen ? toHex(littleEndian(vcpu.readRegister(vcpuName), bits)) : 'x'.repeat(bits / 4);
+  if (!isOpen) return 'x'.repeat(bits / 4);
+  const value = COMPUTED[vcpuName]?.(vcpu) ?? vcpu.readRegister(vcpuName);
+  return toHex(littleEndian(value, bits));
 }
 
 /** False where the number or the digits are wrong. Throws Errno as the vCPU does. */
 export function writeRegister(vcpu: VcpuDebug, number: number, digits: string): boolean {
   const register = REGISTERS[number];
   const bytes = fromHex(digits);
-  if (!register || bytes?.length !== register.bits / 8) return false;
+  if (!register || register.vcpuName in COMPUTED || bytes?.length !== register.bits / 8) return false;
   vcpu.writeRegister(register.vcpuName, fromLittleEndian(bytes));
   return true;
 }
