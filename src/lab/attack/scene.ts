@@ -106,8 +106,8 @@ export class Scene {
   readonly guest: LiveGuest;
   readonly memfd: GuestMemfd;
   readonly file: OpenFile;
-  /** The secret's page has a second address, ALIAS. */
-  readonly hasAlias: boolean;
+  /** Why the secret's page could not be given a second address, ALIAS; undefined where it has one. */
+  readonly aliasRefusal: string | undefined;
   /** What happened, for people. */
   readonly story: string[] = [];
   /** Warnings of the hypervisor and of devices. */
@@ -128,7 +128,7 @@ export class Scene {
     this.vm = this.createVm(this.space, mode, (into) => this.draw(into));
     this.codeAt = this.loadProgram(this.vm, this.space, mode);
     this.ramAt = this.addMemory(1, SECRET, RAM_PAGES);
-    this.hasAlias = this.addAlias();
+    this.aliasRefusal = this.addAlias();
     const bytes = FILE_PAGES * PAGE_SIZE;
     // Upstream's guest_memfd of an ordinary VM is shared with its VMM from the start; a realm's is until it has it.
     const isOpen = !mode.isProtected || mode.inFiles;
@@ -180,16 +180,15 @@ export class Scene {
     return { map: () => space.mmapFile(file, 0, PAGE_SIZE), punch: () => file.punchHole(0, 1) };
   }
 
-  /** Whether the secret's page could be given a second address; a page of a guest_memfd has one. */
-  private addAlias(): boolean {
+  /** Gives the secret's page a second address, or says why not: a page of a guest_memfd has one. */
+  private addAlias(): string | undefined {
     const region = { slot: 4, flags: 0, gpa: ALIAS, size: PAGE_SIZE, hva: this.ramAt };
     try {
       this.vm.memory.setUserMemoryRegion(region);
-      return true;
+      return undefined;
     } catch (error) {
       if (!(error instanceof Errno)) throw error;
-      this.say(`the VMM gives the page a second address: ${error.message}`);
-      return false;
+      return error.message;
     }
   }
 

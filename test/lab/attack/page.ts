@@ -34,10 +34,11 @@ export function attacksPage(results: readonly Result[]): string {
   return `# Attacks
 
 \`ringfence attack\` tries all of these, each on a live guest of its own: a program on the emulated CPU that keeps 32
-random bytes in a page, lends other pages to its host, uses devices, and says after the attack whether its memory is as
-it left it. Not protected (\`none\`), the guest's secret is anybody's on the host, and the attack has to show it: a try
-that gains nothing there proves nothing elsewhere. The cell says what came of it: *leaks* - the attacker saw bytes of the
-secret, learned it otherwise, or had the guest take something else for its own - or the rule that stopped it.
+bytes from the CPU's random source in a page, lends other pages, uses devices, and says after the attack whether its
+memory is as it left it. Not protected (\`none\`), the guest's secret is anybody's on the host, and the attack has to
+show it: a try that gains nothing there proves nothing elsewhere. The cell says what came of it: *leaks* - the attacker
+saw bytes of the secret, learned it otherwise, or had the guest take something else for its own - or the rule that
+stopped it.
 
 After each attack the guest gives a sign of life on two vCPUs, or has met the end that the architecture gives a page that
 was taken from it by force, and the audit of the ledger finds nothing. \`--attack NAME\` shows one step by step, with the

@@ -5,6 +5,7 @@ import { debuggerAttacks } from './debugger.ts';
 import { deviceAttacks } from './device.ts';
 import { guestAttacks } from './guest.ts';
 import { hostKernelAttacks } from './host-kernel.ts';
+import { migrationAttacks } from './migration.ts';
 import { ringAttacks } from './ring.ts';
 import { secondVmAttacks } from './second-vm.ts';
 import { vmmAttacks } from './vmm.ts';
@@ -16,5 +17,6 @@ export const ATTACKS: readonly Attack[] = [
   ...ringAttacks,
   ...secondVmAttacks,
   ...debuggerAttacks,
+  ...migrationAttacks,
   ...guestAttacks,
 ];

@@ -1,11 +1,12 @@
 // A second VM on the same host, whose VMM works for the attacker.
 
 import type { Vm } from '../../../hypervisor/index.ts';
+import { decide } from '../../../hypervisor/ledger/index.ts';
 import { MEM_GUEST_MEMFD } from '../../../hypervisor/slots/index.ts';
 import { gpa, PAGE_SIZE } from '../../../lib/index.ts';
 import type { Attack, Attempt } from '../attack.ts';
-import { LiveGuest } from '../guest.ts';
-import { MODES } from '../modes.ts';
+import { describe, LiveGuest } from '../guest.ts';
+import { MODES, type Mode } from '../modes.ts';
 import { IN_MEMFD, type Scene, SECRET } from '../scene.ts';
 import { bytesOf } from '../words.ts';
 
@@ -14,6 +15,7 @@ const RAM = gpa(0x8000_0000);
 interface Neighbour {
   readonly vm: Vm;
   readonly guest: LiveGuest;
+  readonly mode: Mode;
 }
 
 /** A VM by the same VMM that waits for its first call: of the same kind, or for a realm an ordinary one. */
@@ -26,17 +28,36 @@ function neighbour(scene: Scene): Neighbour {
   scene.loadProgram(vm, scene.space, mode);
   const guest = new LiveGuest(vm);
   guest.powerOn(mode);
-  return { vm, guest };
+  return { vm, guest, mode };
+}
+
+/** Memory of the neighbour at RAM: the page that holds the first one's secret. */
+function addSlot(scene: Scene, { vm }: Neighbour): void {
+  vm.memory.setUserMemoryRegion({ slot: 1, flags: 0, gpa: RAM, size: PAGE_SIZE, hva: scene.at(SECRET) });
+  scene.say('the VMM gives it to the second VM');
+}
+
+/** The rule by which the neighbour's vCPU is refused its page. */
+function refusalOf(scene: Scene, { vm }: Neighbour): Attempt {
+  const { guest, mapper } = vm.memory;
+  const vcpu = { kind: 'vcpu', vm: guest.handle } as const;
+  const { allowed, rule } = decide(
+    scene.host.ledger.frames,
+    vcpu,
+    'read',
+    mapper.route(RAM / PAGE_SIZE, true),
+  );
+  return allowed ? {} : { rule };
 }
 
 /** Four words that the neighbour loads from its page. */
-function readBy(scene: Scene, { guest }: Neighbour): Attempt {
+function readBy(scene: Scene, other: Neighbour): Attempt {
   const words: bigint[] = [];
   for (let n = 0; n < 4; n++) {
-    const answer = guest.call(0, 'load', BigInt(RAM + 8 * n));
+    const answer = other.guest.call(0, 'load', BigInt(RAM + 8 * n));
     if (answer.kind !== 'done') {
-      scene.say(`the second VM cannot load: ${answer.kind === 'failed' ? answer.why : answer.kind}`);
-      return {};
+      scene.say(`the second VM ${describe(answer)}`);
+      return refusalOf(scene, other);
     }
     words.push(answer.x[0]);
   }
@@ -50,15 +71,13 @@ export const secondVmAttacks: readonly Attack[] = [
     who: 'second VM',
     what: 'has a slot that leads to the same memory, and reads the page',
     unprotected: 'leaks',
+    withoutMte: true,
     run(scene) {
       const other = neighbour(scene);
-      const region = { slot: 1, flags: 0, gpa: RAM, size: PAGE_SIZE, hva: scene.at(SECRET) };
-      const denied = scene.denied('the VMM adds a slot', () => other.vm.memory.setUserMemoryRegion(region), {
-        EINVAL: 'exclusive',
-      });
-      const attempt = denied ?? readBy(scene, other);
+      addSlot(scene, other);
+      const attempt = readBy(scene, other);
       other.vm.dispose();
-      return { rule: 'exclusive', ...attempt };
+      return attempt;
     },
   },
   {
@@ -66,19 +85,16 @@ export const secondVmAttacks: readonly Attack[] = [
     who: 'second VM',
     what: 'has a slot that leads to the page, and lends it to the host in its own name',
     unprotected: 'leaks',
+    withoutMte: true,
     run(scene) {
       const other = neighbour(scene);
-      const region = { slot: 1, flags: 0, gpa: RAM, size: PAGE_SIZE, hva: scene.at(SECRET) };
-      const denied = scene.denied('the VMM adds a slot', () => other.vm.memory.setUserMemoryRegion(region), {
-        EINVAL: 'exclusive',
-      });
-      if (!denied) {
-        const shared = scene.mode.share(other.guest, RAM);
-        scene.say(`the second VM lends the page: ${shared ? 'done' : 'refused'}`);
-      }
+      addSlot(scene, other);
+      const shared = other.mode.share(other.guest, RAM);
+      scene.say(`the second VM lends the page: ${shared ? 'done' : 'refused'}`);
       const sight = scene.read('the VMM', scene.space.port, scene.at(SECRET));
+      const refusal = refusalOf(scene, other);
       other.vm.dispose();
-      return sight.rule === undefined ? sight : { rule: 'exclusive' };
+      return sight.rule === undefined ? sight : refusal;
     },
   },
   {

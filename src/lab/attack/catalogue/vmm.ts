@@ -218,8 +218,11 @@ export const vmmAttacks: readonly Attack[] = [
     unprotected: 'leaks',
     fate: 'loses a page',
     run(scene) {
-      const { guest, hasAlias } = scene;
-      if (!hasAlias) return { rule: 'mapped' };
+      const { guest, aliasRefusal } = scene;
+      if (aliasRefusal !== undefined) {
+        scene.say(`the VMM gives the page a second address: ${aliasRefusal}`);
+        return { rule: 'mapped' };
+      }
       const answer = scene.guestDoes(
         'stores at the second address',
         guest.call(1, 'store', BigInt(ALIAS), 0x5a5an),
