@@ -100,9 +100,9 @@ export class Core {
   dataAbort(low: number, high: number, status: number, extra: number): typeof LEAVE {
     const { mmu } = this;
     const external = status === FSC.external || (status & ~3) === FSC.externalOnWalk;
-    const sizeFault = mmu.faultIpa >= 0 && status === FSC.addressSize;
-    const far = sizeFault ? BigInt(mmu.faultIpa) : (BigInt(high) << 32n) | BigInt(low);
-    const iss = status | (external || sizeFault ? extra & ~ISS_WNR : extra);
+    const ofIpa = mmu.faultIpa >= 0 && (status === FSC.addressSize || status === FSC.external);
+    const far = ofIpa ? BigInt(mmu.faultIpa) : (BigInt(high) << 32n) | BigInt(low);
+    const iss = status | (external || ofIpa ? extra & ~ISS_WNR : extra);
     this.exceptions.takeAt(EC.dataAbort, iss, this.state.currentPc, far);
     return LEAVE;
   }

@@ -15,9 +15,11 @@ export const STAGE2_MMIO = 1;
 export const STAGE2_ABORT = 2;
 /** The hypervisor has an exit of its own ready (a memory fault, an error); the vCPU stops before the access. */
 export const STAGE2_EXIT = 3;
-/** The IPA is beyond the VM's address space: the guest gets an address size fault, level 0, FAR = IPA. */
+/** The IPA is beyond what the host can translate: the guest gets an address size fault, level 0, FAR = IPA. */
 export const STAGE2_SIZE_FAULT = 4;
-export type Stage2Outcome = 0 | 1 | 2 | 3 | 4;
+/** The IPA is beyond the VM's address space alone: a synchronous external abort, also of a walk, FAR = IPA. */
+export const STAGE2_BEYOND = 5;
+export type Stage2Outcome = 0 | 1 | 2 | 3 | 4 | 5;
 
 /** Filled by Stage2.translate for STAGE2_MEMORY; one object is reused, so that nothing is allocated. */
 export interface Stage2Page {

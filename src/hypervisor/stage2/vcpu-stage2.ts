@@ -6,6 +6,7 @@ import {
   ACCESS_WRITE,
   type Access,
   STAGE2_ABORT,
+  STAGE2_BEYOND,
   STAGE2_EXIT,
   STAGE2_MEMORY,
   STAGE2_MMIO,
@@ -84,7 +85,7 @@ export class VcpuStage2 implements Stage2 {
   /** What comes before any look at slots. */
   protected before(ipa: Gpa): Stage2Outcome | undefined {
     const { vm } = this;
-    if (ipa >= 2 ** vm.ipaBits) return ipa >= 2 ** HOST_IPA_BITS ? STAGE2_SIZE_FAULT : STAGE2_ABORT;
+    if (ipa >= 2 ** vm.ipaBits) return ipa >= 2 ** HOST_IPA_BITS ? STAGE2_SIZE_FAULT : STAGE2_BEYOND;
     vm.markCreated();
     if (vm.dirtyLog.usesRings && vm.dirtyLog.ring(this.actor.id!).isSoftFull) {
       return this.exit({ reason: 'dirty-ring-full' });

@@ -5,6 +5,7 @@ import {
   ACCESS_WRITE,
   PhysicalMemory,
   STAGE2_ABORT,
+  STAGE2_BEYOND,
   STAGE2_EXIT,
   STAGE2_MEMORY,
   STAGE2_MMIO,
@@ -58,7 +59,7 @@ describe('stage 2 of an ordinary VM', () => {
     expect(stage2.translate(gpa(0x1000), ACCESS_READ, false, out)).toBe(STAGE2_MMIO);
     expect(stage2.translate(gpa(0x1000), ACCESS_EXECUTE, false, out)).toBe(STAGE2_ABORT);
     expect(stage2.translate(gpa(0x1000), ACCESS_READ, true, out)).toBe(STAGE2_ABORT);
-    expect(stage2.translate(gpa(2 ** 41), ACCESS_READ, false, out)).toBe(STAGE2_ABORT);
+    expect(stage2.translate(gpa(2 ** 41), ACCESS_READ, false, out)).toBe(STAGE2_BEYOND);
     expect(stage2.translate(gpa(2 ** 52), ACCESS_READ, false, out)).toBe(STAGE2_SIZE_FAULT);
   });
 

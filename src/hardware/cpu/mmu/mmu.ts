@@ -11,6 +11,7 @@ import {
   ACCESS_WRITE,
   type Access,
   STAGE2_ABORT,
+  STAGE2_BEYOND,
   STAGE2_EXIT,
   STAGE2_MEMORY,
   STAGE2_MMIO,
@@ -35,11 +36,11 @@ import {
 import { type Half, PA_BITS, Regime, TCF_NONE } from './regime.ts';
 import { SoftTlb } from './soft-tlb.ts';
 import { Stage1Cache } from './stage1-cache.ts';
-import { WALK_DONE, WALK_EXIT, WALK_SIZE_FAULT, Walker } from './walk.ts';
+import { WALK_BEYOND, WALK_DONE, WALK_EXIT, WALK_SIZE_FAULT, Walker } from './walk.ts';
 
 /** Outcomes of translate(). */
 export const TRANSLATED = 0;
-/** The guest gets an abort: `fault` is its status code, `faultIpa` the FAR of a size fault or -1. */
+/** The guest gets an abort: `fault` is its status code, `faultIpa` the FAR of a fault that is about an IPA or -1. */
 export const FAULTED = 1;
 /** The page is not memory: `page` is its IPA. */
 export const NOT_MEMORY = 2;
@@ -241,8 +242,8 @@ export class Mmu {
 
   private walkFailed(result: number): Outcome {
     if (result === WALK_EXIT) return STOPPED;
-    if (result !== WALK_SIZE_FAULT) return this.failed(result);
-    this.fault = FSC.addressSize;
+    if (result !== WALK_SIZE_FAULT && result !== WALK_BEYOND) return this.failed(result);
+    this.fault = result === WALK_BEYOND ? FSC.external : FSC.addressSize;
     this.faultIpa = this.walker.faultIpa;
     return FAULTED;
   }
@@ -266,6 +267,7 @@ export class Mmu {
    */
   translate(low: number, high: number, access: Access, context: number): Outcome {
     this.misses++;
+    this.faultIpa = -1;
     const stage1 = this.stage1(low, high, access, context, true);
     if (stage1 !== TRANSLATED) return stage1;
     const { out } = this;
@@ -275,7 +277,7 @@ export class Mmu {
       if (outcome === STAGE2_EXIT) return STOPPED;
       if (outcome === STAGE2_MMIO && access !== ACCESS_EXECUTE) return NOT_MEMORY;
       if (outcome === STAGE2_MMIO || outcome === STAGE2_ABORT) return this.failed(FSC.external);
-      this.fault = FSC.addressSize;
+      this.fault = outcome === STAGE2_BEYOND ? FSC.external : FSC.addressSize;
       this.faultIpa = this.page + (low & 0xfff);
       return FAULTED;
     }

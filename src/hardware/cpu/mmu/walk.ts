@@ -6,6 +6,7 @@ import type { PhysicalMemory } from '../../memory/index.ts';
 import {
   ACCESS_READ,
   ACCESS_WRITE,
+  STAGE2_BEYOND,
   STAGE2_EXIT,
   STAGE2_MEMORY,
   STAGE2_SIZE_FAULT,
@@ -35,6 +36,8 @@ export const WALK_DONE = -1;
 export const WALK_EXIT = -2;
 /** A table is beyond the VM's address space: address size fault, level 0, FAR = faultIpa. */
 export const WALK_SIZE_FAULT = -3;
+/** A table is beyond the VM's address space alone: external abort, FAR = faultIpa. */
+export const WALK_BEYOND = -4;
 
 const HIGH = 2 ** 32;
 /** Pages of tables whose frames are remembered. */
@@ -187,9 +190,9 @@ export class Walker {
 
   private refused(outcome: number, low: number, high: number, level: number): number {
     if (outcome === STAGE2_EXIT) return WALK_EXIT;
-    if (outcome === STAGE2_SIZE_FAULT) {
+    if (outcome === STAGE2_SIZE_FAULT || outcome === STAGE2_BEYOND) {
       this.faultIpa = high * HIGH + low;
-      return WALK_SIZE_FAULT;
+      return outcome === STAGE2_BEYOND ? WALK_BEYOND : WALK_SIZE_FAULT;
     }
     return FSC.externalOnWalk | level;
   }
