@@ -10,8 +10,9 @@ import { type BenchGuest, makeGuest } from './guest.ts';
 import { killAll, type Moment } from './guest-process.ts';
 import { measureInterpreter } from './interpreter.ts';
 import { type Guests, measure } from './measure.ts';
-import { findMisses, writePage } from './page.ts';
+import { findMisses, type PageContents, writePage } from './page.ts';
 import { PEERS, type Peer } from './peers.ts';
+import { readResults, writeResults } from './results-file.ts';
 import { ROWS, type Row, type WorkRow } from './rows.ts';
 import { removeFolders } from './session.ts';
 import { sectionsOf } from './text.ts';
@@ -19,6 +20,7 @@ import { sectionsOf } from './text.ts';
 const PAGE = 'docs/PERFORMANCE.md';
 const NOTES = 'bench/notes.md';
 const WORK = 'build/bench';
+const RESULTS = `${WORK}/results.json`;
 const ROUNDS = 5;
 /** The exit status for options that make no sense, as the command line's. */
 const USAGE = 2;
@@ -31,7 +33,7 @@ interface Options {
   readonly sources?: string;
   readonly interpreter: boolean;
   readonly write: boolean;
-  readonly json?: string;
+  readonly render: boolean;
 }
 
 /** Reads `a,b` as things of a table. */
@@ -68,7 +70,11 @@ const program = new Command('npm run bench --')
   .option('--sources <file>', "an apt sources file to use instead of the system's")
   .option('--no-interpreter', 'leave out the run with --engine interpreter')
   .option('--no-write', `only print, and leave ${PAGE} alone`)
-  .option('--json <file>', 'write every measured value and counter as JSON')
+  .option(
+    '--render',
+    `measure nothing: write ${PAGE} from the last run's numbers and the notes of now`,
+    false,
+  )
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE))
   .addHelpText('after', `\nRows: ${names(ROWS)}\nEmulators: ${names(PEERS)}`);
 
@@ -119,6 +125,18 @@ function commandOf({ rounds, rows, peers, time, interpreter }: Options): string 
 async function run(): Promise<void> {
   program.parse();
   const given = program.opts<Options>();
+  if (given.render) {
+    const last = readResults(RESULTS);
+    if (!last) program.error(`error: there is no ${RESULTS}; run npm run bench first`);
+    else show(last, given.write);
+    return;
+  }
+  const contents = await measureAll(given);
+  writeResults(RESULTS, contents);
+  show(contents, given.write);
+}
+
+async function measureAll(given: Options): Promise<PageContents> {
   const { rounds, time } = given;
   execFileSync(process.execPath, ['scripts/build.js'], { stdio: ['ignore', 'ignore', 'inherit'] });
   const rows = ROWS.filter((row) => given.rows?.includes(row) ?? true);
@@ -131,21 +149,24 @@ async function run(): Promise<void> {
     given.interpreter && loop
       ? await measureInterpreter({ ...ringfence, row: loop, rounds, time, progress })
       : undefined;
-  const contents = { time, rounds, peers, rows, guests, results, interpreter, absent };
-  const page = writePage({
-    ...contents,
+  return {
     command: commandOf(given),
     machine: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} CPUs`,
-    notes: sectionsOf(readFileSync(NOTES, 'utf8')),
-  });
+    ...{ rounds, time, rows, results, interpreter, absent },
+    peers: peers.map((peer) => ({
+      ...peer,
+      version: peer.version() ?? '',
+      guest: guests.get(peer.architecture)!.description,
+    })),
+    notes: new Map(),
+  };
+}
+
+function show(measured: Omit<PageContents, 'notes'>, write: boolean): void {
+  const contents = { ...measured, notes: sectionsOf(readFileSync(NOTES, 'utf8')) };
+  const page = writePage(contents);
   process.stdout.write(page);
-  if (given.json !== undefined) {
-    const cells = Object.fromEntries(
-      [...results.cells].map(([row, cell]) => [row, Object.fromEntries(cell)]),
-    );
-    writeFileSync(given.json, `${JSON.stringify({ cells, interpreter }, undefined, 1)}\n`);
-  }
-  if (given.write) writeFileSync(PAGE, page);
+  if (write) writeFileSync(PAGE, page);
   for (const { row, peer, ratio, target } of findMisses(contents))
     progress(`over its target: ${row.title}, ${ratio.toFixed(2)} of ${peer.title} (${target.toFixed(2)})`);
 }

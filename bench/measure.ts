@@ -21,8 +21,6 @@ export interface Results {
   readonly cells: Map<string, Map<string, Cell>>;
   /** The largest resident sets in MiB of the one-CPU guests, by peer. */
   readonly mebibytes: Map<string, number[]>;
-  /** What the work printed, by row and architecture. */
-  readonly values: Map<string, string>;
 }
 
 export type Guests = ReadonlyMap<Architecture, BenchGuest>;
@@ -36,7 +34,7 @@ export interface MeasureOptions {
 }
 
 export async function measure(options: MeasureOptions): Promise<Results> {
-  const results: Results = { cells: new Map(), mebibytes: new Map(), values: new Map() };
+  const results: Results = { cells: new Map(), mebibytes: new Map() };
   for (const row of options.rows) {
     results.cells.set(
       row.name,
@@ -45,9 +43,10 @@ export async function measure(options: MeasureOptions): Promise<Results> {
       ),
     );
   }
+  const values = new Map<string, string>();
   for (let round = 0; round < options.rounds; round++) {
     for (const smp of new Set(options.rows.map((row) => row.smp))) {
-      const turn = new Turn(options, results, smp, `round ${round + 1}/${options.rounds}`);
+      const turn = new Turn(options, results, values, smp, `round ${round + 1}/${options.rounds}`);
       const { peers } = options;
       await turn.run(peers.map((_, i) => peers[(i + round) % peers.length]!));
     }
@@ -65,13 +64,22 @@ function cannot(peer: Peer, row: Row, { guests }: MeasureOptions): { failure?: s
 class Turn {
   private readonly options: MeasureOptions;
   private readonly results: Results;
+  /** What the work printed, by row and architecture. */
+  private readonly values: Map<string, string>;
   private readonly smp: number;
   private readonly label: string;
   private readonly sessions = new Map<Peer, Session>();
 
-  constructor(options: MeasureOptions, results: Results, smp: number, label: string) {
+  constructor(
+    options: MeasureOptions,
+    results: Results,
+    values: Map<string, string>,
+    smp: number,
+    label: string,
+  ) {
     this.options = options;
     this.results = results;
+    this.values = values;
     this.smp = smp;
     this.label = label;
   }
@@ -97,7 +105,9 @@ class Turn {
     if (!session) return;
     const { stats } = session.boot;
     for (const row of rows) {
-      if (row.kind === 'boot') this.record(row, peer, session.boot[row.until], stats);
+      // The counters are read at the prompt, and are of no row that ends before.
+      if (row.kind === 'boot')
+        this.record(row, peer, session.boot[row.until], row.until === 'shell' ? stats : undefined);
     }
   }
 
@@ -133,7 +143,7 @@ class Turn {
     return session;
   }
 
-  private record(row: Row, peer: Peer, seconds: Moment, stats?: RowStats, value = ''): void {
+  private record(row: Row, peer: Peer, seconds: Moment, stats: RowStats | undefined, value = ''): void {
     const cell = this.cell(row, peer);
     cell.seconds.push(seconds);
     if (stats) cell.stats.push(stats);
@@ -146,8 +156,8 @@ class Turn {
 
   private compare(peer: Peer, row: Row, value: string): void {
     const key = `${row.name} ${peer.architecture}`;
-    const expected = this.results.values.get(key) ?? value;
-    this.results.values.set(key, expected);
+    const expected = this.values.get(key) ?? value;
+    this.values.set(key, expected);
     // A guest that gets another result has not done the same work, however fast.
     if (value !== expected) throw new Error(`the guest's result is ${value}, elsewhere ${expected}`);
   }

@@ -2,19 +2,25 @@
 
 import type { Moment } from './guest-process.ts';
 import type { InterpreterResult } from './interpreter.ts';
-import type { Cell, Guests, Results } from './measure.ts';
+import type { Cell, Results } from './measure.ts';
 import type { Peer } from './peers.ts';
 import type { Row } from './rows.ts';
 import { median, significant, table } from './text.ts';
+
+/** A column. */
+export interface ShownPeer extends Pick<Peer, 'name' | 'title' | 'target' | 'remark'> {
+  readonly version: string;
+  /** What its guest is. */
+  readonly guest: string;
+}
 
 export interface PageContents {
   readonly command: string;
   readonly machine: string;
   readonly rounds: number;
   readonly time: keyof Moment;
-  readonly peers: readonly Peer[];
+  readonly peers: readonly ShownPeer[];
   readonly rows: readonly Row[];
-  readonly guests: Guests;
   readonly results: Results;
   readonly interpreter: InterpreterResult | undefined;
   /** Emulators that are not here, one sentence each. */
@@ -25,7 +31,7 @@ export interface PageContents {
 
 export interface Miss {
   readonly row: Row;
-  readonly peer: Peer;
+  readonly peer: ShownPeer;
   readonly ratio: number;
   readonly target: number;
 }
@@ -63,12 +69,12 @@ export function findMisses(contents: Pick<PageContents, 'peers' | 'rows'> & Meas
   );
 }
 
-const targetOf = (row: Row, peer: Peer): number | undefined =>
+const targetOf = (row: Row, peer: ShownPeer): number | undefined =>
   peer.target === undefined ? undefined : row.targets[peer.target];
 
 type Measured = Pick<PageContents, 'results' | 'time'>;
 
-function ratioOf(row: Row, peer: Peer, { results, time }: Measured): number | undefined {
+function ratioOf(row: Row, peer: ShownPeer, { results, time }: Measured): number | undefined {
   const mine = secondsOf(cellOf(row, MINE, results), time);
   const other = secondsOf(cellOf(row, peer.name, results), time);
   return mine === undefined || other === undefined || peer.name === MINE ? undefined : mine / other;
@@ -99,13 +105,9 @@ A ratio is Ringfence's time over the other's: below 1, Ringfence is faster. In b
 Machine: ${machine}. Each guest has 1 GiB of memory.`;
 }
 
-function peersTable({ peers, guests }: PageContents): string {
-  const rows = peers.map((peer) => [
-    peer.title,
-    peer.version() ?? '',
-    guests.get(peer.architecture)?.description ?? '',
-  ]);
-  return table(['emulator', 'version', 'guest'], rows, 3);
+function peersTable({ peers }: PageContents): string {
+  const lines = peers.map(({ title, version, guest }) => [title, version, guest]);
+  return table(['emulator', 'version', 'guest'], lines, 3);
 }
 
 function rowsTable(contents: PageContents, misses: readonly Miss[]): string {

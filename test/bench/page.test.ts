@@ -1,20 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Cell, Results } from '../../bench/measure.ts';
-import { findMisses, type PageContents, writePage } from '../../bench/page.ts';
-import type { Peer } from '../../bench/peers.ts';
+import { findMisses, type PageContents, type ShownPeer, writePage } from '../../bench/page.ts';
+import { readResults, writeResults } from '../../bench/results-file.ts';
 import type { Row } from '../../bench/rows.ts';
 import { median, sectionsOf, significant } from '../../bench/text.ts';
 
-const peer = (name: string, target?: 'qemu' | 'v86'): Peer => ({
-  name,
-  title: name.toUpperCase(),
-  architecture: 'arm64',
-  largestSmp: 1,
-  hasCounters: false,
-  install: '',
+const peer = (name: string, target?: 'qemu' | 'v86'): ShownPeer => ({
+  ...{ name, title: name.toUpperCase(), version: `${name} 1`, guest: 'Linux' },
   ...(target && { target }),
-  version: () => `${name} 1`,
-  command: () => [],
 });
 
 const rate: Row = {
@@ -44,12 +40,11 @@ function contents(cells: Record<string, Record<string, Cell>>): PageContents {
   const results: Results = {
     cells: new Map(Object.entries(cells).map(([row, of]) => [row, new Map(Object.entries(of))])),
     mebibytes: new Map([['ringfence', [256, 300, 200]]]),
-    values: new Map(),
   };
   return {
     ...{ command: 'npm run bench', machine: 'a machine', rounds: 3, time: 'host', absent: [] },
     peers: [peer('ringfence'), peer('qemu', 'qemu'), peer('other'), peer('v86', 'v86')],
-    ...{ rows: [boot, rate], guests: new Map(), results, interpreter: undefined },
+    ...{ rows: [boot, rate], results, interpreter: undefined },
     notes: new Map([
       ['rate', 'Because.'],
       ['boot', 'Never shown.'],
@@ -76,6 +71,16 @@ describe('the page', () => {
     expect(page).not.toContain('Never shown');
     expect(page).toContain('- V86: no such thing (rate)');
     expect(page).toContain('| RINGFENCE | 256 MiB | 0.25 |');
+  });
+
+  it('is the same from a file of the numbers, with the notes of now', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ringfence-bench-page-'));
+    const file = join(folder, 'results.json');
+    expect(readResults(file)).toBeUndefined();
+    const all = contents(CELLS);
+    writeResults(file, all);
+    expect(writePage({ ...readResults(file)!, notes: all.notes })).toBe(writePage(all));
+    rmSync(folder, { recursive: true });
   });
 
   it('finds misses by the clock that was asked for', () => {
