@@ -279,6 +279,7 @@ export class Vcpu {
       case 'exit':
         if (outcome.reason === 'wfi') return this.wait(false, undefined);
         if (outcome.reason === 'cpu-off') return WFI;
+        if (outcome.reason === 'slow') return BUDGET;
         if (outcome.reason === 'host-call') {
           this.hostCall = outcome.answer;
           return { reason: 'host-call', immediate: outcome.immediate, values: outcome.values };

@@ -153,6 +153,29 @@ describe.skipIf(!files || !hasExt4Tools)('the small kernel as a realm', () => {
     other.dispose();
   });
 
+  it('costs at most half as much again as the same boot unprotected', { timeout: LIMIT }, async () => {
+    if (!files) return;
+    const seconds = { none: [] as number[], realm: [] as number[] };
+    const modes = ['none', 'realm'] as const;
+    for (let turn = 0; turn < 3 * modes.length; turn++) {
+      const protect = modes[turn % modes.length];
+      const before = process.cpuUsage();
+      const made = await Machine.create({ ...files, memory: MEMORY, protect });
+      const ready = made.console.reader().until('~ # ');
+      const ended = made.run();
+      await ready;
+      const { user, system } = process.cpuUsage(before);
+      seconds[protect].push((user + system) / 1e6);
+      made.dispose();
+      await ended;
+    }
+    const median = (of: number[]): number => of.sort((a, b) => a - b)[1];
+    const [plain, realm] = modes.map((mode) => median(seconds[mode]));
+    const shown = `${plain.toFixed(2)} s unprotected, ${realm.toFixed(2)} s as a realm`;
+    process.stderr.write(`boot to a shell: ${shown}, ratio ${(realm / plain).toFixed(2)}\n`);
+    expect(realm / plain, shown).toBeLessThanOrEqual(1.5);
+  });
+
   it('a balloon, whose driver knows no DMA, fails by a rule and harms nobody', {
     timeout: LIMIT,
   }, async () => {

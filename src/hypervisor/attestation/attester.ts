@@ -71,32 +71,43 @@ const publicCoseKey = (secret: Uint8Array): Uint8Array => encodeKey(p384.getPubl
 export const developmentCpak = (): PublicKey =>
   decodeKey(publicCoseKey(developmentSecret('CPAK')), 'the CPAK');
 
+/** The RAK of a boot, and the platform token that vouches for it. */
+interface RealmKey {
+  readonly secret: Uint8Array;
+  /** As a COSE_Key. */
+  readonly publicKey: Uint8Array;
+  readonly platformToken: Uint8Array;
+}
+
 export class Attester {
   private readonly entropy: Entropy;
-  private rak: Uint8Array | undefined;
+  private own: RealmKey | undefined;
 
   constructor(entropy: Entropy) {
     this.entropy = entropy;
   }
 
   token(evidence: RealmEvidence): Uint8Array {
-    this.rak ??= this.newRak();
-    const rak = publicCoseKey(this.rak);
-    const cpak = developmentSecret('CPAK');
+    this.own ??= this.newKey();
+    const { secret, publicKey, platformToken } = this.own;
     return encode(
       tagged(
         CCA_TOKEN,
         new Map([
-          [PLATFORM_TOKEN, sign1(encode(platformClaims(sha256(rak), publicCoseKey(cpak))), cpak)],
-          [REALM_TOKEN, sign1(encode(realmClaims(evidence, rak)), this.rak)],
+          [PLATFORM_TOKEN, platformToken],
+          [REALM_TOKEN, sign1(encode(realmClaims(evidence, publicKey)), secret)],
         ]),
       ),
     );
   }
 
-  private newRak(): Uint8Array {
+  private newKey(): RealmKey {
     const seed = new Uint8Array(SEED_BYTES);
-    return this.entropy(seed) ? p384.utils.randomSecretKey(seed) : developmentSecret('RAK');
+    const secret = this.entropy(seed) ? p384.utils.randomSecretKey(seed) : developmentSecret('RAK');
+    const publicKey = publicCoseKey(secret);
+    const cpak = developmentSecret('CPAK');
+    const claims = platformClaims(sha256(publicKey), publicCoseKey(cpak));
+    return { secret, publicKey, platformToken: sign1(encode(claims), cpak) };
   }
 }
 

@@ -38,6 +38,8 @@ export type CallOutcome =
   | { readonly kind: 'exit'; readonly reason: 'cpu-off' }
   /** Suspended until an interrupt is pending, as by WFI. */
   | { readonly kind: 'exit'; readonly reason: 'wfi' }
+  /** Results are in the registers, and it took so long that others get their turn. */
+  | { readonly kind: 'exit'; readonly reason: 'slow' }
   /** A realm's call of its VMM, which may answer before the vCPU runs again. */
   | {
       readonly kind: 'exit';
@@ -55,6 +57,7 @@ export type CallOutcome =
     };
 
 export const HANDLED: CallOutcome = { kind: 'handled' };
+export const SLOW: CallOutcome = { kind: 'exit', reason: 'slow' };
 
 /** A call as its function sees it. */
 export interface FunctionCall extends Call {

@@ -2,7 +2,7 @@
 // knows arguments and results; what memory, measurements and tokens are is behind RealmServices.
 
 import { PAGE_SIZE } from '../../lib/index.ts';
-import type { CallOutcome, FunctionCall, SmcccFunction } from './call.ts';
+import { type CallOutcome, type FunctionCall, SLOW, type SmcccFunction } from './call.ts';
 import type { FunctionTable } from './dispatcher.ts';
 
 /** What the calls reach. Addresses are below 2^52, aligned or not. */
@@ -99,6 +99,11 @@ function extendMeasurement(call: FunctionCall, realm: RealmServices): CallOutcom
   return call.result(SUCCESS);
 }
 
+function initToken(call: FunctionCall, realm: RealmServices): CallOutcome {
+  call.result(SUCCESS, realm.beginToken(call.vcpu, bytesOf(call, 1, CHALLENGE_WORDS)));
+  return SLOW;
+}
+
 function continueToken(call: FunctionCall, realm: RealmServices): CallOutcome {
   const page = pageAt(call, realm, 1);
   const [offset, size] = [call.arg(2), call.arg(3)];
@@ -127,7 +132,9 @@ function setState(call: FunctionCall, realm: RealmServices): CallOutcome {
   const changeDestroyed = (flags & CHANGE_DESTROYED) !== 0n;
   const change = realm.setState(address(call, 1), address(call, 2), ripas === 0n ? 0 : 1, changeDestroyed);
   if (!change) return call.result(ERROR_INPUT);
-  return call.result(SUCCESS, change.top, change.accepted ? ACCEPT : REJECT);
+  call.result(SUCCESS, change.top, change.accepted ? ACCEPT : REJECT);
+  // Up to 2 MiB to zero, by a few instructions in a loop.
+  return SLOW;
 }
 
 function getState(call: FunctionCall, realm: RealmServices): CallOutcome {
@@ -182,9 +189,7 @@ export const rsiFunctions =
       row(1, 'RSI_FEATURES', (call) => call.result(SUCCESS, 0)),
       row(2, 'RSI_MEASUREMENT_READ', readMeasurement),
       row(3, 'RSI_MEASUREMENT_EXTEND', extendMeasurement),
-      row(4, 'RSI_ATTESTATION_TOKEN_INIT', (call) =>
-        call.result(SUCCESS, realm.beginToken(call.vcpu, bytesOf(call, 1, CHALLENGE_WORDS))),
-      ),
+      row(4, 'RSI_ATTESTATION_TOKEN_INIT', initToken),
       row(5, 'RSI_ATTESTATION_TOKEN_CONTINUE', continueToken),
       row(6, 'RSI_REALM_CONFIG', realmConfig),
       row(7, 'RSI_IPA_STATE_SET', setState),

@@ -108,6 +108,8 @@ export class Realm {
     state.pc = BigInt(RAM + Object.keys(SNIPPETS).indexOf(snippet) * SNIPPET_BYTES);
     for (;;) {
       const exit = vcpu.run(100);
+      // A call that took long ends the slice.
+      if (exit.reason === 'budget') continue;
       if (exit.reason !== 'mmio' || exit.gpa !== FINISH) return { kind: 'exit', exit };
       if (this.x(9) === 0n) return { kind: 'done' };
       return { kind: 'exception', esr: this.x(9).toString(16), far: this.x(10).toString(16) };

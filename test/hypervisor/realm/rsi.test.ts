@@ -3,16 +3,22 @@
 
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { MEM_GUEST_MEMFD, type VcpuExit } from '../../../src/hypervisor/index.ts';
+import {
+  developmentCpak,
+  MEM_GUEST_MEMFD,
+  type VcpuExit,
+  verifyToken,
+} from '../../../src/hypervisor/index.ts';
 import { audit } from '../../../src/hypervisor/ledger/index.ts';
 import { HostKernel } from '../../../src/hypervisor/slots/index.ts';
 import { explain } from '../../../src/hypervisor/stage2/index.ts';
 import { hva } from '../../../src/lib/index.ts';
 import { ALIAS, DATA, FREE, PAGE, RAM, RAM_END, RAM_PAGES, Realm, ripasOf } from './kit.ts';
 
-const [VERSION, FEATURES, READ, EXTEND, CONFIG, SET, GET, HOST_CALL] = [0, 1, 2, 3, 6, 7, 8, 9];
+const [VERSION, FEATURES, READ, EXTEND, INIT, CONTINUE] = [0, 1, 2, 3, 4, 5];
+const [CONFIG, SET, GET, HOST_CALL] = [6, 7, 8, 9];
 const SUCCESS = 0n;
-const INPUT = 1n;
+const [INPUT, STATE, INCOMPLETE] = [1n, 2n, 3n];
 const [EMPTY, RIPAS_RAM, DESTROYED, DEV] = [0n, 1n, 2n, 3n];
 const ACCEPT = 0n;
 const REJECT = 1n;
@@ -158,6 +164,70 @@ describe('RIPAS', () => {
     expect(set(GIC, GIC + PAGE, EMPTY)).toEqual([SUCCESS, BigInt(GIC), REJECT]);
     expect(ripasOf(realm, GIC)).toBe(DEV);
     expect(set(0, ALIAS, EMPTY)).toEqual([SUCCESS, BigInt(512 * PAGE), ACCEPT]);
+  });
+});
+
+describe('a token', () => {
+  it('is read in pieces by the vCPU that asked for it, and verifies', () => {
+    const realm = new Realm({ vcpus: 2 });
+    expect(realm.rsi(CONTINUE, FREE, 0, PAGE)).toBe(STATE);
+    expect(realm.rsi(INIT, ...new Array<bigint>(8).fill(0x1111111111111111n))).toBe(SUCCESS);
+    expect(realm.x(1)).toBe(4096n);
+    const token: number[] = [];
+    const piece = 104;
+    for (let status = INCOMPLETE; status !== SUCCESS; ) {
+      status = realm.rsi(CONTINUE, FREE, 64, piece);
+      expect([SUCCESS, INCOMPLETE]).toContain(status);
+      const bytes = Number(realm.x(1));
+      expect(bytes).toBe(status === SUCCESS ? bytes : piece);
+      for (let n = 0; n < bytes; n += 8) {
+        const word = realm.load(FREE + 64 + n);
+        if (typeof word !== 'bigint') throw new Error('the page is the realm’s own');
+        for (let byte = 0; byte < Math.min(8, bytes - n); byte++)
+          token.push(Number((word >> BigInt(8 * byte)) & 0xffn));
+      }
+    }
+    expect(realm.rsi(CONTINUE, FREE, 0, PAGE)).toBe(STATE);
+    const report = verifyToken(Uint8Array.from(token), developmentCpak());
+    expect(report.verified).toBe(true);
+    expect(report.realm).toMatchObject({ challenge: '11'.repeat(64) });
+  });
+
+  it('goes to a place within a page of the realm, and nowhere else', () => {
+    const realm = new Realm();
+    realm.rsi(INIT);
+    for (const [page, offset, size] of [
+      [FREE + 8, 0, 8],
+      [ALIAS + FREE, 0, 8],
+      [RAM_END, 0, 8],
+      [FREE, PAGE, 0],
+      [FREE, 8, PAGE],
+      [FREE, 2 ** 51, 8],
+      [FREE, -8, 8],
+      [FREE, 8, -8],
+    ])
+      expect(realm.rsi(CONTINUE, page, offset, size)).toBe(INPUT);
+    expect(realm.rsi(CONTINUE, FREE, 0, 0)).toBe(INCOMPLETE);
+    expect(realm.x(1)).toBe(0n);
+  });
+
+  it('and a change of state end the slice, so that a loop of them holds nobody up', () => {
+    const realm = new Realm();
+    const [vcpu] = realm.vm.vcpus;
+    realm.load(RAM);
+    for (const [offset, from, to] of [
+      [INIT, 0, 0],
+      [SET, FREE, FREE + PAGE],
+    ]) {
+      const { state } = vcpu.cpu;
+      [0xc4000190 + offset, from, to, 0, 0].forEach((value, n) => {
+        state.setX(n, BigInt(value));
+      });
+      state.pc = BigInt(RAM);
+      const before = vcpu.instructions;
+      expect(vcpu.run(1_000_000)).toEqual({ reason: 'budget' });
+      expect(vcpu.instructions - before).toBe(1);
+    }
   });
 });
 
