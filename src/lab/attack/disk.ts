@@ -5,7 +5,8 @@
 import { PAGE_SIZE } from '../../lib/index.ts';
 import { memoryBlock, VirtioBlk, VirtioMmio } from '../../vmm/index.ts';
 import type { Attempt } from './attack.ts';
-import { DISK, RINGS, type Scene } from './scene.ts';
+import { DISK, RINGS } from './layout.ts';
+import type { Scene } from './scene.ts';
 
 const REQUESTER = 8;
 const SECTOR = 512;

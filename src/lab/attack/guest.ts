@@ -96,11 +96,15 @@ export class LiveGuest {
   private serve(vcpu: Vcpu, inputs: ReadonlyMap<number, bigint>): Answer {
     const outputs = new Map<number, bigint>();
     const device = deviceOf(vcpu.index);
+    let end = vcpu.instructions + this.budget;
     for (;;) {
-      const exit = vcpu.run(this.budget);
+      const exit = vcpu.run(end - vcpu.instructions);
+      // A call that took long ends the slice before its time.
+      if (exit.reason === 'budget' && vcpu.instructions < end) continue;
       if (exit.reason === 'error' || exit.reason === 'memory-fault')
         return { kind: 'failed', why: exit.errno };
       if (exit.reason !== 'mmio') return { kind: 'lost' };
+      end = vcpu.instructions + this.budget;
       const offset = exit.gpa - device;
       if (offset < 0 || offset >= PAGE_SIZE) {
         this.seenByVmm.push(exit);

@@ -29,54 +29,29 @@ import {
 } from '../../lib/index.ts';
 import type { Attempt } from './attack.ts';
 import { type Answer, describe, deviceOf, LiveGuest } from './guest.ts';
+import {
+  ALIAS,
+  DISK,
+  FILE_PAGES,
+  IN_FILE,
+  IN_MEMFD,
+  RAM_PAGES,
+  RINGS,
+  SECOND,
+  SECRET,
+  SHARED,
+  SPARE,
+} from './layout.ts';
 import type { Mode } from './modes.ts';
+
 import { CODE, programPage } from './program.ts';
-
-const RAM = 0x8000_0000;
-const RAM_PAGES = 16;
-const FILE_PAGES = 4;
-/** An address at which nothing stands, and which the guest never announced. */
-export const HOLE = gpa(0x2000_0000);
-/** A device's window that the guest announces, for attacks that need one. */
-export const DISK = gpa(0xa00_0000);
-
-/** Pages of RAM by what the guest does with them. */
-export const SECRET = gpa(RAM);
-/** The second vCPU's own secret. */
-export const SECOND = gpa(RAM + 0x1000);
-/** Lent to the host. */
-export const SHARED = gpa(RAM + 0x2000);
-/** Written by the guest, and otherwise idle. */
-export const SPARE = gpa(RAM + 0x4000);
-/** Never touched. */
-export const FRESH = gpa(RAM + 0x5000);
-/** Lent to the host: rings and buffers of the disk, two pages. */
-export const RINGS = gpa(RAM + 0x6000);
-/** Stage 1: a table of level 0 and two of level 1. */
-const TABLES = gpa(RAM + 0xa000);
-/** A second address at which the VMM put the secret's page before the guest ran. */
-export const ALIAS = gpa(0xc000_0000);
-/** Never touched: a guest_memfd, and a shared file that the VMM maps at `sharedFileAt`. */
-export const IN_MEMFD = gpa(0x9000_0000);
-export const IN_FILE = gpa(0xa000_0000);
+import { buildTables, enable } from './stage1.ts';
 
 const FRAMES = 256;
 /** The vCPUs of two VMs, and the interpreter's tables. */
 const SYSTEM_BYTES = 4 << 20;
 const SECRET_BYTES = 32;
 
-/**
- * Identity in blocks of 1 GiB, from address 0 and from the shared half on: the first block is devices, the others are
- * tagged memory. TCR_EL1 has addresses of 48 bits, EL1's upper half off, and output addresses of 42.
- */
-const TCR = 16n | (1n << 8n) | (1n << 10n) | (3n << 12n) | (1n << 23n) | (3n << 32n) | (1n << 37n);
-const MAIR = 0xf000n;
-const TABLE = 3n;
-const DEVICE_BLOCK = 0x401n | (3n << 53n);
-const MEMORY_BLOCK = 0x701n | (1n << 2n);
-const BLOCKS = 4;
-/** SCTLR_EL1: ATA, I, C, M. */
-const SCTLR = (1n << 43n) | (1n << 12n) | (1n << 2n) | 1n;
 const CPU_ON = 0xc400_0003n;
 
 /** A file with memory of the guest in it, as its VMM holds it. */
@@ -243,30 +218,17 @@ export class Scene {
     this.must(guest.call(0, 'keep', BigInt(SECRET)));
     mode.guard(guest, deviceOf(1));
     mode.guard(guest, DISK);
-    this.buildTables();
+    for (const answer of buildTables(guest, mode)) this.must(answer);
     for (const page of [SHARED, RINGS, gpa(RINGS + PAGE_SIZE)]) {
       if (!mode.share(guest, page)) throw new Error('the guest cannot share its page');
       this.must(guest.call(0, 'store', mode.lent(page), 0n));
     }
     this.must(guest.call(0, 'store', BigInt(SPARE), 0x0123_4567_89ab_cdefn));
-    this.must(guest.call(0, 'mmu', BigInt(TABLES), TCR, MAIR, SCTLR));
+    this.must(enable(guest, 0));
     this.must(guest.call(0, mode.conduit, CPU_ON, 1n, BigInt(CODE), mode.lent(deviceOf(1))));
-    this.must(guest.call(1, 'mmu', BigInt(TABLES), TCR, MAIR, SCTLR));
+    this.must(enable(guest, 1));
     this.must(guest.call(1, 'keep', BigInt(SECOND)));
     this.must(guest.beat(0));
-  }
-
-  private buildTables(): void {
-    const { guest, mode } = this;
-    const set = (table: number, n: number, entry: bigint): void => {
-      this.must(guest.call(0, 'store', BigInt(TABLES + table * PAGE_SIZE + 8 * n), entry));
-    };
-    const halves = new Set([0n, mode.lent(0)]);
-    for (const [n, half] of [...halves].entries()) {
-      set(0, Number(half >> 39n), BigInt(TABLES + (1 + n) * PAGE_SIZE) | TABLE);
-      for (let block = 0; block < BLOCKS; block++)
-        set(1 + n, block, half | (BigInt(block) << 30n) | (block === 0 ? DEVICE_BLOCK : MEMORY_BLOCK));
-    }
   }
 
   /** The bytes that the first vCPU drew. */

@@ -12,8 +12,9 @@ import {
   type Result,
   summary,
 } from '../../../src/lab/attack/index.ts';
+import { SECRET } from '../../../src/lab/attack/layout.ts';
 import { CODE, programPage, ROUTINES, SOURCE } from '../../../src/lab/attack/program.ts';
-import { Scene, SECRET, toHex } from '../../../src/lab/attack/scene.ts';
+import { Scene, toHex } from '../../../src/lab/attack/scene.ts';
 import { attacksPage, runAll } from './page.ts';
 
 const PROTECTED = MODES.filter(({ isProtected }) => isProtected);

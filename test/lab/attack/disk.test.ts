@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { audit } from '../../../src/hypervisor/ledger/index.ts';
 import { BUFFER, GuestDisk, READ, WRITE_OUT } from '../../../src/lab/attack/disk.ts';
 import { MODES } from '../../../src/lab/attack/index.ts';
-import { Scene, SECRET, SPARE } from '../../../src/lab/attack/scene.ts';
+import { SECRET, SPARE } from '../../../src/lab/attack/layout.ts';
+import { Scene } from '../../../src/lab/attack/scene.ts';
 import { gpa } from '../../../src/lib/index.ts';
 
 const IOERR = 1n;

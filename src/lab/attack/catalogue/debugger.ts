@@ -4,7 +4,7 @@ import { NO_DEBUG } from '../../../hypervisor/index.ts';
 import { COPY_TAGS_FROM_GUEST } from '../../../hypervisor/mte/index.ts';
 import { PAGE_SIZE } from '../../../lib/index.ts';
 import type { Attack } from '../attack.ts';
-import { SECRET, SPARE } from '../scene.ts';
+import { SECRET, SPARE } from '../layout.ts';
 import { bytesOf } from '../words.ts';
 
 export const debuggerAttacks: readonly Attack[] = [

@@ -3,7 +3,8 @@
 import { IommuDomain } from '../../../hypervisor/stage2/index.ts';
 import { PAGE_SIZE } from '../../../lib/index.ts';
 import type { Attack } from '../attack.ts';
-import { FRESH, IN_MEMFD, type Scene, SECRET, SHARED, SPARE } from '../scene.ts';
+import { FRESH, IN_MEMFD, SECRET, SHARED, SPARE } from '../layout.ts';
+import type { Scene } from '../scene.ts';
 
 /** Requester ids of an emulated and of an assigned device. */
 const EMULATED = 8;

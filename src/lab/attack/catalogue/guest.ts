@@ -4,8 +4,9 @@ import { MAX_GUARDED_PAGES } from '../../../hypervisor/guard/index.ts';
 import { PAGE_SIZE } from '../../../lib/index.ts';
 import type { Attack, Attempt } from '../attack.ts';
 import { deviceOf } from '../guest.ts';
+import { HOLE, SECRET, SPARE } from '../layout.ts';
 import type { Conduit } from '../modes.ts';
-import { HOLE, type Scene, SECRET, SPARE } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 const RSI_IPA_STATE_SET = 0xc400_0197n;
 const GUARD_ENROLL = 0xc600_0006n;

@@ -2,7 +2,8 @@
 
 import { PAGE_SIZE } from '../../../lib/index.ts';
 import type { Attack, Attempt } from '../attack.ts';
-import { FRESH, type Scene, SECRET, SPARE, toHex } from '../scene.ts';
+import { FRESH, SECRET, SPARE } from '../layout.ts';
+import { type Scene, toHex } from '../scene.ts';
 
 const FORGED = 0x5a5a_5a5a_5a5a_5a5an;
 

@@ -6,12 +6,14 @@ import { deviceAttacks } from './device.ts';
 import { guestAttacks } from './guest.ts';
 import { hostKernelAttacks } from './host-kernel.ts';
 import { migrationAttacks } from './migration.ts';
+import { mmioAttacks } from './mmio.ts';
 import { ringAttacks } from './ring.ts';
 import { secondVmAttacks } from './second-vm.ts';
 import { vmmAttacks } from './vmm.ts';
 
 export const ATTACKS: readonly Attack[] = [
   ...vmmAttacks,
+  ...mmioAttacks,
   ...hostKernelAttacks,
   ...deviceAttacks,
   ...ringAttacks,

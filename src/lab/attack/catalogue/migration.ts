@@ -5,7 +5,8 @@ import { EVERYTHING } from '../../../hypervisor/slots/index.ts';
 import { exportPage, importPage, type MigratedPage, VmMemory } from '../../../hypervisor/stage2/index.ts';
 import { PAGE_SIZE } from '../../../lib/index.ts';
 import type { Attack } from '../attack.ts';
-import { type Scene, SECRET } from '../scene.ts';
+import { SECRET } from '../layout.ts';
+import type { Scene } from '../scene.ts';
 
 const GFN = SECRET / PAGE_SIZE;
 

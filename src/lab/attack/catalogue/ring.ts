@@ -4,7 +4,8 @@
 import { gpa, PAGE_SIZE } from '../../../lib/index.ts';
 import type { Attack, Attempt } from '../attack.ts';
 import { BUFFER, GuestDisk, READ, WRITE_OUT } from '../disk.ts';
-import { RINGS, type Scene, SECRET } from '../scene.ts';
+import { RINGS, SECRET } from '../layout.ts';
+import type { Scene } from '../scene.ts';
 import { bytesOf } from '../words.ts';
 
 const SECTOR = 512n;

@@ -6,8 +6,9 @@ import { MEM_GUEST_MEMFD } from '../../../hypervisor/slots/index.ts';
 import { gpa, PAGE_SIZE } from '../../../lib/index.ts';
 import type { Attack, Attempt } from '../attack.ts';
 import { describe, LiveGuest } from '../guest.ts';
+import { IN_MEMFD, SECRET } from '../layout.ts';
 import { MODES, type Mode } from '../modes.ts';
-import { IN_MEMFD, type Scene, SECRET } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 import { bytesOf } from '../words.ts';
 
 const RAM = gpa(0x8000_0000);
