@@ -21,6 +21,7 @@ const ENTRIES = {
   cli: 'src/cli/main.ts',
   index: 'src/index.ts',
   kvm: 'src/hypervisor/index.ts',
+  prebuild: 'src/cli/prebuild.ts',
 };
 
 function newest(path) {
@@ -61,6 +62,7 @@ export async function build() {
     writeFileSync(temporary, file.contents);
     renameSync(temporary, file.path);
   }
+  await import(pathToFileURL(join(dist, 'prebuild.js')).href);
   writeFileSync(stamp, '');
   return Date.now() - started;
 }

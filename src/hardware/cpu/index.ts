@@ -17,6 +17,8 @@ export {
   registerKey,
   registerOffset,
   registerTable,
+  ZERO_BLOCK,
+  ZERO_PROHIBITED,
 } from './sysregs/index.ts';
 export type { ExternalSystemRegisters } from './system.ts';
 export { COUNTER_FREQUENCY, type Counter, type TimerLine, type TimerName } from './timer.ts';

@@ -1,7 +1,13 @@
 // MRS and MSR of system registers without side effects, executed in place: rows made from the system register
 // table, each refining the general row. Where the exception level or SPSel does not allow it, the table decides.
 
-import { type PlainRegister, plainRegisters } from '../../cpu/index.ts';
+import {
+  type PlainRegister,
+  plainRegisters,
+  registerOffset,
+  ZERO_BLOCK,
+  ZERO_PROHIBITED,
+} from '../../cpu/index.ts';
 import type { Value } from '../../wasm/index.ts';
 import type { Insn } from '../insn.ts';
 import { type Feature, type Row, type RowOptions, row } from '../row.ts';
@@ -87,4 +93,20 @@ const daif: Row[] = [
   ),
 ];
 
-export const plainRegisterAccess: readonly Row[] = [...reads, ...writes, ...daif];
+const SCTLR = registerOffset('SCTLR_EL1');
+
+/** Whether DC ZVA may be used, which EL0 is told by SCTLR_EL1.DZE; kernels ask before they fill a page. */
+const dczid = row(
+  'MRS DCZID_EL0',
+  '1101010100 1 1 101100000000111 Rt:5',
+  'mrs {Rt:x}, dczid_el0',
+  'C6.2.229',
+  (i) => {
+    const dze = i.c.load('i32.load', i.cpu, SCTLR, 'state').shrU(14);
+    const allowed = i.word('el').or(dze).and(1);
+    i.setX('Rt', i.select(allowed, i.i64(ZERO_BLOCK), i.i64(ZERO_PROHIBITED)));
+  },
+  { refines: 'MRS' },
+);
+
+export const plainRegisterAccess: readonly Row[] = [...reads, ...writes, ...daif, dczid];

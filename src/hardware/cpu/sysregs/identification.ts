@@ -77,8 +77,8 @@ const ctr = (f: CpuFeatures): bigint =>
   fields([0, LINE], [14, 3], [16, LINE], [20, LINE], [24, LINE], [31, 1], [32, f.mte ? LINE : 0]);
 
 /** DC ZVA of 64 bytes; prohibited (DZP) at EL0 while SCTLR_EL1.DZE is clear. */
-const ZERO_BLOCK = BigInt(LINE);
-const ZERO_PROHIBITED = ZERO_BLOCK | 0x10n;
+export const ZERO_BLOCK = BigInt(LINE);
+export const ZERO_PROHIBITED = ZERO_BLOCK | 0x10n;
 const dczid = (host: RegisterHost): bigint =>
   host.state.el === 0 && !bitOf(host, 'SCTLR_EL1', 14) ? ZERO_PROHIBITED : ZERO_BLOCK;
 

@@ -92,3 +92,4 @@ function plain(row: RegisterRow): PlainRegister[] {
 
 /** Rows of the table without side effects. */
 export const plainRegisters: readonly PlainRegister[] = registerTable.flatMap(plain);
+export { ZERO_BLOCK, ZERO_PROHIBITED } from './identification.ts';

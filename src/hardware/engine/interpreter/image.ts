@@ -53,9 +53,7 @@ class TableLayout {
   }
 }
 
-export interface InterpreterImage {
-  readonly decoder: Decoder;
-  readonly module: WebAssembly.Module;
+interface Placement {
   /** What must stand in memory at the base it was made for. */
   readonly tables: Uint8Array;
   /** Offset of the table that tells whether a condition holds. */
@@ -64,6 +62,30 @@ export interface InterpreterImage {
   readonly tagBias: number;
   /** Index of the first function table slot that is free for regions. */
   readonly firstSpare: number;
+}
+
+export interface InterpreterImage extends Placement {
+  readonly decoder: Decoder;
+  readonly module: WebAssembly.Module;
+}
+
+/** An image as bytes, for a file beside the program that made it: no other version can use it. */
+export interface ImageBytes extends Placement {
+  /** The features and places that it was made for. */
+  readonly key: string;
+  /** The WebAssembly module. */
+  readonly module: Uint8Array;
+}
+
+/** What was generated or offered, by key. */
+const bytes = new Map<string, ImageBytes>();
+
+/** Images that this program generated so far. */
+export const generatedImages = (): Iterable<ImageBytes> => bytes.values();
+
+/** An image from an earlier run of this very program, so that it need not be generated. */
+export function offerImage(image: ImageBytes): void {
+  bytes.set(image.key, image);
 }
 
 const decoders = new Map<string, Decoder>();
@@ -92,13 +114,15 @@ export function interpreterImage(
   const key = `${featureKey(absent)}:${base}:${jit?.codeCache}:${jit?.spareTable}:${jit?.hot}`;
   let image = images.get(key);
   if (!image) {
-    image = generate(decoder, new TableLayout(decoder, base), jit);
+    const made = bytes.get(key) ?? generate(key, decoder, new TableLayout(decoder, base), jit);
+    bytes.set(key, made);
+    image = { ...made, decoder, module: new WebAssembly.Module(made.module) };
     images.set(key, image);
   }
   return { image, base };
 }
 
-function generate(decoder: Decoder, layout: TableLayout, jit: JitHooks | undefined): InterpreterImage {
+function generate(key: string, decoder: Decoder, layout: TableLayout, jit: JitHooks | undefined): ImageBytes {
   const module = new ModuleWriter();
   module.importMemory('host', 'memory', SMALLEST_MEMORY, LARGEST_MEMORY);
   const tables = {
@@ -134,8 +158,8 @@ function generate(decoder: Decoder, layout: TableLayout, jit: JitHooks | undefin
   module.setTable(elements, jit?.spareTable, 'table');
 
   return {
-    decoder,
-    module: new WebAssembly.Module(module.encode()),
+    key,
+    module: module.encode(),
     tables: fillTables(decoder, layout, (next) =>
       next === UNDEFINED ? elements.length - 1 : next < 0 ? handlers.length + ~next : next,
     ),
