@@ -19,6 +19,8 @@ const DMA_POOL_SHARE = 8;
 const BLOCK = 2 << 20;
 /** In what Linux's swiotlb= counts. */
 const SWIOTLB_SLOT = 2048;
+const SWIOTLB_DEFAULT = 32768;
+const SWIOTLB_SEGMENT = 128;
 
 /** What stays the same from boot to boot. */
 export interface BootPlan {
@@ -144,7 +146,9 @@ function dmaPoolOf(plan: BootPlan): { base: number; size: number } | undefined {
 function bootargsOf(plan: BootPlan): string {
   const { bootargs, protect } = plan;
   if (protect !== 'realm' || /(^| )swiotlb=/.test(bootargs)) return bootargs;
-  return `${bootargs} swiotlb=${poolSize(plan) / SWIOTLB_SLOT}`.trimStart();
+  const slots = poolSize(plan) / SWIOTLB_SLOT;
+  // Its own default is shrunk even where it was asked for.
+  return `${bootargs} swiotlb=${slots === SWIOTLB_DEFAULT ? slots - SWIOTLB_SEGMENT : slots}`.trimStart();
 }
 
 /** Returns the address of the device tree. */
