@@ -37,7 +37,7 @@ export async function createMachine(settings: RunSettings, guest: Guest, io: Cli
   }
 }
 
-async function machineOptions(
+export async function machineOptions(
   settings: RunSettings,
   guest: Guest,
   owned: DisposableStore,
@@ -86,7 +86,7 @@ export function refuseWhatIsMissing(settings: RunSettings): void {
 }
 
 /** Debug and information stay unsaid: stderr is for what a person should act upon. */
-function logTo(stderr: NodeJS.WriteStream): Log {
+export function logTo(stderr: NodeJS.WriteStream): Log {
   return (level, source, message) => {
     if (level !== 'warn' && level !== 'error') return;
     stderr.write(`ringfence: ${source}: ${message}\n`);
@@ -94,7 +94,7 @@ function logTo(stderr: NodeJS.WriteStream): Log {
 }
 
 /** The library names its options plainly; a person typed them with dashes. */
-function withOptionName(error: unknown): unknown {
+export function withOptionName(error: unknown): unknown {
   if (!(error instanceof Error) || !('exitStatus' in error) || error instanceof CliError) return error;
   const named = /^(memory|smp|kernel|initrd|drive|net|qmp|gdb|cpu|protect|bounce-pool|engine)[ :]/.test(
     error.message,

@@ -37,4 +37,11 @@ export {
   VmMemory,
 } from './stage2/index.ts';
 export { Vcpu } from './vcpu.ts';
-export { type RealmOptions, Vm, type VmOptions } from './vm.ts';
+export {
+  type EngineFactory,
+  jitEngine,
+  type RealmOptions,
+  Vm,
+  type VmEngine,
+  type VmOptions,
+} from './vm.ts';

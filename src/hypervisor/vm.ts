@@ -8,6 +8,8 @@ import {
   type Feature,
   Interpreter,
   Jit,
+  type JitOptions,
+  type PhysicalMemory,
 } from '../hardware/index.ts';
 import { type Disposable, Errno, type HostOffset, type Log } from '../lib/index.ts';
 import { Attester } from './attestation/index.ts';
@@ -37,7 +39,7 @@ import { donateMeasured, type MeasuredRange } from './measure/index.ts';
 import { RealmMonitor } from './realm/index.ts';
 import { type AddressSpace, EVERYTHING, type Extensions, type Host } from './slots/index.ts';
 import { type RealmMemory, type VcpuStage2, VmMemory } from './stage2/index.ts';
-import { Vcpu } from './vcpu.ts';
+import { type Engine, Vcpu } from './vcpu.ts';
 
 /** Private interrupts of the generic timer and the PMU (as QEMU's virt board and KVM have them). */
 const PPI_VIRTUAL_TIMER = 27;
@@ -53,6 +55,16 @@ const BREAKPOINTS = 5;
 const WATCHPOINTS = 3;
 
 export type EngineKind = 'auto' | 'interpreter' | 'jit';
+/** Makes an engine for a VM of this memory, whose CPUs lack some features of the instruction table. */
+export type EngineFactory = (memory: PhysicalMemory, absent: ReadonlySet<Feature>) => VmEngine;
+/** What runs the guest's instructions, and what it may say of itself. */
+export type VmEngine = Engine & Partial<Pick<Jit, 'codeChanged' | 'counters'>>;
+
+/** The JIT with other thresholds than its own, which are for speed. */
+export const jitEngine =
+  (options: JitOptions): EngineFactory =>
+  (memory, absent) =>
+    new Jit(memory, absent, options);
 
 export interface RealmOptions {
   /** Up to 64 bytes that its owner chooses; they are in its tokens. */
@@ -70,7 +82,7 @@ export interface VmOptions {
   readonly realm?: RealmOptions;
   readonly extensions?: Extensions;
   /** How guest instructions run; all engines give the same results. 'auto' (default) compiles what is hot. */
-  readonly engine?: EngineKind;
+  readonly engine?: EngineKind | EngineFactory;
   /** Milliseconds, for counters of the engine's own work only. */
   readonly stopwatch?: () => number;
   readonly random?: RandomSource;
@@ -94,7 +106,7 @@ export class Vm implements Disposable {
   readonly vcpus: readonly Vcpu[];
   readonly gic: InterruptController;
   private readonly random: RandomSource | undefined;
-  readonly engine: Interpreter | Jit;
+  readonly engine: VmEngine;
   private readonly given: MeasuredRange[] = [];
   /** Of a realm. */
   readonly realm: RealmMonitor | undefined;
@@ -114,10 +126,7 @@ export class Vm implements Disposable {
     });
     if (features.mte) this.memory.enableMte();
     const absent = absentFeatures(features);
-    this.engine =
-      options.engine === 'interpreter'
-        ? new Interpreter(host.memory, absent)
-        : new Jit(host.memory, absent, options.stopwatch ? { now: options.stopwatch } : {});
+    this.engine = createEngine(options, host.memory, absent);
 
     this.random = options.random;
     const vcpus: Vcpu[] = [];
@@ -238,7 +247,7 @@ export class Vm implements Disposable {
   private lastEntered: Vcpu | undefined;
 
   private codeChanged(frame: HostOffset | 'all'): void {
-    if (this.engine instanceof Jit) this.engine.codeChanged(frame);
+    this.engine.codeChanged?.(frame);
   }
 
   private vendorFunctions(wallClock: VmOptions['wallClock']): FunctionTable {
@@ -359,6 +368,16 @@ export class Vm implements Disposable {
     for (const vcpu of this.vcpus) vcpu.close();
     this.memory.destroy();
   }
+}
+
+function createEngine(
+  { engine, stopwatch }: VmOptions,
+  memory: PhysicalMemory,
+  absent: ReadonlySet<Feature>,
+): VmEngine {
+  if (typeof engine === 'function') return engine(memory, absent);
+  if (engine === 'interpreter') return new Interpreter(memory, absent);
+  return new Jit(memory, absent, stopwatch ? { now: stopwatch } : {});
 }
 
 /** RNDR's 64 bits from the VM's random source. */

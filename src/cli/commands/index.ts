@@ -5,9 +5,20 @@ import { attack } from './attack.ts';
 import { check } from './check.ts';
 import { explain } from './explain.ts';
 import { lab } from './lab.ts';
+import { lockstep } from './lockstep.ts';
 import { pull } from './pull.ts';
 import { replay } from './replay.ts';
 import { run } from './run.ts';
 import { token } from './token.ts';
 
-export const COMMANDS: readonly CliCommand[] = [run, pull, check, explain, attack, lab, replay, token];
+export const COMMANDS: readonly CliCommand[] = [
+  run,
+  pull,
+  check,
+  explain,
+  lockstep,
+  attack,
+  lab,
+  replay,
+  token,
+];

@@ -12,5 +12,14 @@ export {
 } from './machine.ts';
 export type { DriveOptions, MachineOptions } from './options.ts';
 export type { PciFunction } from './pci-row.ts';
-export type { MachineDebugger, PageExplanation, Protection, VcpuDebug } from './prepare-vm.ts';
+export {
+  type MachineDebugger,
+  type MachineVcpu,
+  type OpenVm,
+  type PageExplanation,
+  type Protection,
+  prepareVm,
+  type VcpuDebug,
+  type VmConfig,
+} from './prepare-vm.ts';
 export type { VirtioSlot } from './virtio-rows.ts';

@@ -109,6 +109,13 @@ export interface PreparedVm {
 
 export type PrepareVm = (config: VmConfig) => PreparedVm;
 
+/** With what a laboratory looks into. */
+export interface OpenVm extends PreparedVm {
+  readonly vm: Vm;
+  readonly vcpus: readonly Vcpu[];
+  readonly memory: PhysicalMemory;
+}
+
 /** Frames beyond the guest's RAM. */
 const SPARE_FRAMES = 256;
 /** CPU states, soft TLBs and the engine's tables. */
@@ -116,7 +123,7 @@ const SYSTEM_BYTES = 16 << 20;
 /** Transitions that are remembered; a boot of Linux in 1 GiB makes about as many. */
 const HISTORY = 1 << 18;
 
-export const prepareVm: PrepareVm = (config) => {
+export function prepareVm(config: VmConfig): OpenVm {
   const { memoryBytes, vcpus, gic, clock, features, protect, engine, log } = config;
   const frames = memoryBytes / PAGE_SIZE + SPARE_FRAMES;
   const memory = new PhysicalMemory({ frames, systemBytes: SYSTEM_BYTES });
@@ -143,6 +150,7 @@ export const prepareVm: PrepareVm = (config) => {
   const ram = addRam(vm, space, memoryBytes);
   return {
     vm,
+    memory,
     vcpus: vm.vcpus,
     debugger: vm.debugger,
     counters: () => ({
@@ -165,7 +173,7 @@ export const prepareVm: PrepareVm = (config) => {
       for (const { address, bytes } of wholePages(loaded)) vm.populate(address, bytes);
     },
   };
-};
+}
 
 /** One slot of RAM. A realm's is a file, whose pages are private or shared as the realm says. */
 function addRam(vm: Vm, space: AddressSpace, size: number): Hva {
@@ -261,7 +269,7 @@ function emulationAt({ memory, gic }: Vm, address: number): PageExplanation['emu
 
 /** An engine that compiles says how much. */
 function engineCounters({ engine }: Vm): Record<string, number> {
-  if (!('counters' in engine)) return { regionsCompiled: 0 };
+  if (!engine.counters) return { regionsCompiled: 0 };
   const { regions, ...others } = engine.counters;
   return { regionsCompiled: regions, ...others };
 }
