@@ -298,3 +298,28 @@ describe('conversion in place and attributes (differs: conversion)', () => {
     }
   });
 });
+
+describe('a large file', () => {
+  const GIB = 2 ** 30;
+  const pages = GIB / PAGE;
+  const { memory, host, vmm } = kit({ extensions: EVERYTHING, frames: pages + 8 });
+  const memfd = memory.createGuestMemfd(GIB, MMAP);
+  memory.setUserMemoryRegion2({ slot: 0, flags: 4, gpa: FILE, size: GIB, hva: 0, memfd, offset: 0 });
+  memfd.fallocate(KEEP_SIZE, 0, GIB);
+  const vcpu = memory.createVcpuPort(0);
+  for (let page = 0; page < pages; page++) vcpu.load(inFile(page));
+  const owners = (): number =>
+    host.ledger.frames.owner.reduce((sum, owner) => sum + (owner === memory.guest.handle ? 1 : 0), 0);
+
+  it('of 1 GiB becomes shared and private again, and nothing is lost', () => {
+    vcpu.store(inFile(pages - 1), 7n);
+    expect(owners()).toBe(pages);
+    memfd.convert(0, GIB, 'shared', true);
+    expect(owners()).toBe(0);
+    memfd.convert(0, GIB, 'private', true);
+    expect(owners()).toBe(pages);
+    expect(vcpu.load(inFile(pages - 1))).toEqual({ kind: 'done', value: 7n });
+    expect(vmm.isAlive).toBe(true);
+    expect(audit(host.ledger)).toEqual([]);
+  });
+});
