@@ -29,7 +29,7 @@ const NO_MEMORY = {
     "no memory, and not guarded: a vCPU's access never reaches the VMM; the guest takes an external abort",
   'ripas-empty':
     "not the realm's memory: a vCPU's access never reaches the VMM; the guest takes an external abort",
-  'ripas-destroyed': "the host took the page away: the vCPU stops there, until the realm says that it knows",
+  'ripas-destroyed': 'the host took the page away: the vCPU stops there, until the realm says that it knows',
 } as const;
 
 export interface FormatOptions {
