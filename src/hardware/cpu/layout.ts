@@ -108,7 +108,7 @@ export const STATE_BYTES = (l.size + 63) & -64;
 /**
  * One soft-TLB entry. An access of n bytes at va hits where ((va + n - 1) ^ tag) & ~0xfff, shifted left by
  * (info & 63), is zero: the shift is 8 where the top byte is ignored for that page, else 0. host = va + addend mod 2^32.
- * The entry's index is that of va's page, so a page-crossing access never hits. execTag compares without the shift:
+ * The entry's index is tlbIndex() of va's page, never that of the page after it, so a page-crossing access never hits. execTag compares without the shift:
  * a PC with a tag byte goes to fetch(), which strips it (Arm ARM, AArch64.BranchAddr).
  * Bits 11:0 of readTag and writeTag are zero unless accesses are tag-checked, so that most hits are known by one compare.
  */
@@ -123,6 +123,13 @@ export const TLB = {
   entryBytes: 32,
   entries: 1024,
 } as const;
+/** Where the address bits above the index's own are, which take part so that equal distances do not all collide. */
+export const TLB_INDEX_FOLD = 22;
+
+/** Index of the entry for an address, by its low word. A sum: neighbours differ by 1 or 2. */
+export const tlbIndex = (low: number): number =>
+  ((low >>> 12) + (low >>> TLB_INDEX_FOLD)) & (TLB.entries - 1);
+
 /** In readTag and writeTag: accesses are tag-checked. */
 export const TLB_TAG_CHECKED = 1;
 /**

@@ -1,7 +1,14 @@
 // The inlined soft-TLB lookup (cpu/layout.ts, TLB), as interpreter and JIT both emit it.
 
 import type { ReachOptions } from '../a64/index.ts';
-import { STATE, TLB, TLB_INFO_CHECKED, TLB_INFO_MATCH_SHIFT, TLB_INFO_TAGS } from '../cpu/index.ts';
+import {
+  STATE,
+  TLB,
+  TLB_INDEX_FOLD,
+  TLB_INFO_CHECKED,
+  TLB_INFO_MATCH_SHIFT,
+  TLB_INFO_TAGS,
+} from '../cpu/index.ts';
 import type { Code, Label, Value } from '../wasm/index.ts';
 
 export const LOADS = {
@@ -22,13 +29,12 @@ export type Bytes = keyof typeof LOADS;
 
 /** Offset of the entry that an address selects in the TLB at `tlb`. */
 export function tlbEntry(tlb: Value, address: Value): Value {
-  const down = 12 - Math.log2(TLB.entryBytes);
-  return tlb.add(
-    address
-      .wrap()
-      .shrU(down)
-      .and((TLB.entries - 1) * TLB.entryBytes),
-  );
+  const low = address.wrap();
+  const index = low
+    .shrU(12)
+    .add(low.shrU(TLB_INDEX_FOLD))
+    .and(TLB.entries - 1);
+  return tlb.add(index.shl(Math.log2(TLB.entryBytes)));
 }
 
 export interface LookupOptions {

@@ -1,6 +1,6 @@
 // What generated code does with a soft TLB (layout.ts), for tests that have no engine.
 
-import { TLB } from '../../../src/hardware/cpu/index.ts';
+import { TLB, tlbIndex } from '../../../src/hardware/cpu/index.ts';
 import type { TestMachine } from './machine.ts';
 
 /** The host offset that a context's TLB holds for an access, by the offset of its tag in the entry; or undefined. */
@@ -12,7 +12,7 @@ export function softHit(
   tag: number,
 ): number | undefined {
   const { u64, u32 } = m.memory;
-  const index = Number((va >> 12n) & BigInt(TLB.entries - 1));
+  const index = tlbIndex(Number(va & 0xffff_ffffn));
   const at = (m.cpu.mmu.tlb.bases[context] as number) + index * TLB.entryBytes;
   const info = u32[(at + TLB.info) / 4] as number;
   const word = u64[(at + tag) / 8] as bigint;

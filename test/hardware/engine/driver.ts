@@ -9,6 +9,7 @@ import {
   STATE,
   STATE_BYTES,
   TLB,
+  tlbIndex,
 } from '../../../src/hardware/cpu/index.ts';
 import { type EngineClient, Interpreter } from '../../../src/hardware/engine/interpreter/interpreter.ts';
 import { PhysicalMemory } from '../../../src/hardware/memory/index.ts';
@@ -63,7 +64,7 @@ export class EngineDriver implements EngineClient {
       const invalid = INVALID_TAG | (BigInt(k ^ (TLB.entries / 2)) << 12n);
       for (const tag of [TLB.readTag, TLB.writeTag, TLB.execTag]) i64[(entry + tag) / 8] = invalid;
     }
-    const entry = tlb + ((DATA_ADDRESS / 4096) % TLB.entries) * TLB.entryBytes;
+    const entry = tlb + tlbIndex(DATA_ADDRESS) * TLB.entryBytes;
     i64[(entry + TLB.readTag) / 8] = BigInt(DATA_ADDRESS);
     i64[(entry + TLB.writeTag) / 8] = BigInt(DATA_ADDRESS);
     u32[(entry + TLB.addend) / 4] = dataHost - DATA_ADDRESS;

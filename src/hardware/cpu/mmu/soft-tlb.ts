@@ -10,6 +10,7 @@ import {
   TLB_INFO_CHECKED,
   TLB_INFO_GUARDED,
   TLB_TAG_CHECKED,
+  tlbIndex,
 } from '../layout.ts';
 import {
   ATTR_GUARDED,
@@ -128,7 +129,7 @@ export class SoftTlb {
     ignoreTop: boolean,
     tagInfo: number,
   ): void {
-    const index = (low >>> 12) & INDEX_MASK;
+    const index = tlbIndex(low);
     const entry = context * TLB.entries + index;
     const at = (this.first >>> 2) + entry * WORDS;
     const page = (low & ~0xfff) >>> 0;
@@ -168,7 +169,7 @@ export class SoftTlb {
   dropAddress(low: number, high: number): void {
     const largest = this.largest[(high >>> 23) & 1];
     if (largest <= 21 && this.blockRegions[regionOf(low, high & 0x00ff_ffff)] === 0) {
-      const index = (low >>> 12) & INDEX_MASK;
+      const index = tlbIndex(low);
       for (let context = 0; context < TLB_COUNT; context++) this.invalidate(context * TLB.entries + index);
       return;
     }
@@ -234,7 +235,7 @@ export class SoftTlb {
 
   /** The frame that generated code would reach for a read or write of one page, or -1. */
   lookup(context: number, low: number, high: number, write: boolean): number {
-    const at = (this.first >>> 2) + (context * TLB.entries + ((low >>> 12) & INDEX_MASK)) * WORDS;
+    const at = (this.first >>> 2) + (context * TLB.entries + tlbIndex(low)) * WORDS;
     const tag = at + (write ? WRITE : READ);
     const page = (low & ~0xfff) >>> 0;
     if ((this.u32[tag] & ~0xfff) >>> 0 !== page) return -1;
@@ -247,7 +248,7 @@ export class SoftTlb {
 
   /** Whether code at an address may go on without fetch(). */
   mayExecute(context: number, low: number, high: number): boolean {
-    const at = (this.first >>> 2) + (context * TLB.entries + ((low >>> 12) & INDEX_MASK)) * WORDS;
+    const at = (this.first >>> 2) + (context * TLB.entries + tlbIndex(low)) * WORDS;
     return this.u32[at + EXEC] === (low & ~0xfff) >>> 0 && this.u32[at + EXEC + 1] === high;
   }
 }

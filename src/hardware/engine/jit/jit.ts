@@ -2,7 +2,7 @@
 // Both run the same instructions to the same states and counts; only the speed differs.
 
 import type { Decoder, Feature } from '../../a64/index.ts';
-import { registerOffset, STATE, TLB } from '../../cpu/index.ts';
+import { registerOffset, STATE, TLB, tlbIndex } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import { type Callable, type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
 import { HOT_CODE } from '../interpreter/runtime.ts';
@@ -16,7 +16,7 @@ const MAX_REGIONS = 8192;
 /** Compiling a region costs as much as interpreting it some two thousand times. */
 const HOT = 2000;
 /** Entries of a region after which it is compiled once more, with what it calls. */
-const HOTTER = 30_000;
+const HOTTER = 300_000;
 /** Regions in a module: making one costs about as much as compiling ten regions. */
 const BATCH = 24;
 
@@ -187,7 +187,7 @@ export class Jit {
     const page = (index: number): number | undefined => {
       if (index === 0) return home;
       const address = BigInt.asUintN(64, homeAddress + BigInt(index) * BigInt(CODE_PAGE));
-      const entry = (tlb + (Number(address >> 12n) & (TLB.entries - 1)) * TLB.entryBytes) >>> 2;
+      const entry = (tlb + tlbIndex(Number(address & 0xffff_ffffn)) * TLB.entryBytes) >>> 2;
       const tag =
         BigInt(u32[entry + TLB.execTag / 4] as number) |
         (BigInt(u32[entry + TLB.execTag / 4 + 1] as number) << 32n);
