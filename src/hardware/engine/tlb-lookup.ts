@@ -43,17 +43,13 @@ export interface LookupOptions {
   readonly aligned?: boolean | 'ordered' | number;
 }
 
-/** The entry, which of its tags, and the access. */
-export interface LookupPlace {
+/** What one lookup needs to know: the entry and its info (i64), which of its tags, and the access. */
+export interface Lookup extends LookupOptions {
   readonly entry: Value;
+  readonly info: Value;
   readonly tag: number;
   readonly address: Value;
   readonly bytes: number;
-}
-
-/** What one lookup needs to know; `info` is the entry's (i64). */
-export interface Lookup extends LookupOptions, LookupPlace {
-  readonly info: Value;
 }
 
 /** The entry's info, loaded once for all that look at it. */
@@ -72,14 +68,13 @@ export function tlbMiss(c: Code, { entry, info, tag, address, bytes, aligned }: 
 }
 
 /**
- * i64 that is zero where the entry serves the access, top byte and all, and its tags need no look. Shifted left by the
+ * i64 that is zero where the entry serves the access, top byte and all, and no tags need a look. Shifted left by the
  * entry's info it is zero for all accesses that the entry serves without a look at tags (TLB_TAG_CHECKED).
  */
-export function tlbDifference(c: Code, { entry, tag, address, bytes }: LookupPlace): Value {
-  return address
-    .add(bytes - 1)
-    .and(-4096)
-    .xor(c.load('i64.load', entry, tag, 'state'));
+export function tlbDifference(c: Code, { entry, tag, address, bytes, unchecked }: Lookup): Value {
+  const expected = c.load('i64.load', entry, tag, 'state');
+  const last = address.add(bytes - 1);
+  return unchecked === true ? last.xor(expected).and(-4096) : last.and(-4096).xor(expected);
 }
 
 /** i64 that is zero where the access is not checked against allocation tags. */

@@ -21,19 +21,19 @@
   (import "f" "flagsOf" (func $f.flagsOf (type $t3)))
   (import "f" "settleFlags" (func $f.settleFlags (type $t4)))
   (func $r0 (export "r0") (type $t5) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i64) (local $l8 i64) (local $l9 i32) (local $l10 i32) (local $l11 i64) (local $l12 i64) (local $l13 i32) (local $l14 i32) (local $l15 i64) (local $l16 i64) (local $l17 i64) (local $l18 i32) (local $l19 i64) (local $l20 i32) (local $l21 i64) (local $l22 i64)
-    (local.set $l14
+    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i32) (local $l11 i32) (local $l12 i32) (local $l13 i64) (local $l14 i64) (local $l15 i32) (local $l16 i32) (local $l17 i64) (local $l18 i64) (local $l19 i64) (local $l20 i32) (local $l21 i64) (local $l22 i32) (local $l23 i64) (local $l24 i64)
+    (local.set $l16
       (local.get $p1))
-    (local.set $l15
+    (local.set $l17
       (i64.load offset=256 align=1
         (local.get $p0)))
-    (local.set $l16
+    (local.set $l18
       (i64.load offset=232 align=1
         (local.get $p0)))
-    (local.set $l17
+    (local.set $l19
       (i64.load offset=240 align=1
         (local.get $p0)))
-    (local.set $l18
+    (local.set $l20
       (i32.load offset=884 align=1
         (local.get $p0)))
     (block $B0
@@ -44,124 +44,139 @@
               (block $B5
                 (if $I6
                   (i32.lt_s
-                    (local.tee $l13
-                      (local.tee $l14
+                    (local.tee $l15
+                      (local.tee $l16
                         (i32.sub
-                          (local.get $l14)
+                          (local.get $l16)
                           (i32.const 3))))
                     (i32.const 0))
                   (then
-                    (local.set $l14
+                    (local.set $l16
                       (i32.add
-                        (local.get $l14)
+                        (local.get $l16)
                         (i32.const 3)))
-                    (local.set $l19
+                    (local.set $l21
                       (i64.const 131072))
                     (br $B0)))
                 (if $I7
                   (i32.and
                     (i32.wrap_i64
-                      (local.tee $l12
-                        (local.get $l15)))
+                      (local.tee $l14
+                        (local.get $l17)))
                     (i32.load offset=868 align=1
                       (local.get $p0)))
                   (then
-                    (local.set $l14
+                    (local.set $l16
                       (i32.add
-                        (local.get $l14)
+                        (local.get $l16)
                         (i32.const 3)))
-                    (local.set $l19
+                    (local.set $l21
                       (i64.const 131072))
                     (br $B0)))
+                (local.set $l12
+                  (i32.wrap_i64
+                    (local.tee $l13
+                      (i64.add
+                        (local.get $l14)
+                        (i64.const -16)))))
                 (local.set $l11
-                  (i64.add
-                    (local.get $l12)
-                    (i64.const -16)))
+                  (i32.add
+                    (local.get $l20)
+                    (i32.shl
+                      (i32.and
+                        (i32.add
+                          (i32.shr_u
+                            (local.get $l12)
+                            (i32.const 12))
+                          (i32.shr_u
+                            (local.get $l12)
+                            (i32.const 22)))
+                        (i32.const 1023))
+                      (i32.const 5))))
                 (local.set $l10
                   (i32.add
-                    (local.get $l18)
-                    (i32.and
-                      (i32.shr_u
-                        (i32.wrap_i64
-                          (local.get $l11))
-                        (i32.const 7))
-                      (i32.const 32736))))
-                (local.set $l9
-                  (i32.add
                     (i32.wrap_i64
-                      (local.get $l11))
+                      (local.get $l13))
                     (i32.load offset=24 align=1
-                      (local.get $l10))))
+                      (local.get $l11))))
                 (if $I8
                   (i64.ne
-                    (local.tee $l8
+                    (local.tee $l9
                       (i64.xor
                         (i64.and
                           (i64.add
-                            (local.get $l11)
+                            (local.get $l13)
                             (i64.const 15))
                           (i64.const -4096))
                         (i64.load offset=8 align=1
-                          (local.get $l10))))
+                          (local.get $l11))))
                     (i64.const 0))
                   (then
                     (if $I9
                       (i64.ne
                         (i64.shl
-                          (local.get $l8)
+                          (local.get $l9)
                           (i64.extend_i32_u
                             (i32.load offset=28 align=1
-                              (local.get $l10))))
+                              (local.get $l11))))
                         (i64.const 0))
                       (then
-                        (local.set $l14
+                        (local.set $l16
                           (i32.add
-                            (local.get $l14)
+                            (local.get $l16)
                             (i32.const 3)))
-                        (local.set $l19
+                        (local.set $l21
                           (i64.const 131072))
                         (br $B0)))))
                 (i64.store align=1
-                  (local.get $l9)
-                  (local.get $l16))
+                  (local.get $l10)
+                  (local.get $l18))
                 (i64.store offset=8 align=1
-                  (local.get $l9)
-                  (local.get $l17))
+                  (local.get $l10)
+                  (local.get $l19))
+                (local.set $l8
+                  (local.tee $l17
+                    (local.get $l13)))
                 (local.set $l7
-                  (local.tee $l15
-                    (local.get $l11)))
-                (local.set $l6
                   (i32.load offset=868 align=1
                     (local.get $p0)))
                 (if $I10
                   (i32.and
                     (i32.wrap_i64
-                      (local.get $l7))
-                    (local.get $l6))
+                      (local.get $l8))
+                    (local.get $l7))
                   (then
                     (i64.store offset=256 align=1
                       (local.get $p0)
-                      (local.get $l15))
-                    (local.set $l14
+                      (local.get $l17))
+                    (local.set $l16
                       (i32.add
-                        (local.get $l14)
+                        (local.get $l16)
                         (i32.const 2)))
-                    (local.set $l19
+                    (local.set $l21
                       (i64.const 131076))
                     (br $B0)))
+                (local.set $l6
+                  (i32.wrap_i64
+                    (local.get $l8)))
                 (local.set $l5
                   (i32.add
-                    (local.get $l18)
-                    (i32.and
-                      (i32.shr_u
-                        (i32.wrap_i64
-                          (local.get $l7))
-                        (i32.const 7))
-                      (i32.const 32736))))
+                    (local.get $l20)
+                    (i32.shl
+                      (i32.and
+                        (i32.add
+                          (i32.shr_u
+                            (local.get $l6)
+                            (i32.const 12))
+                          (i32.shr_u
+                            (local.get $l6)
+                            (i32.const 22)))
+                        (i32.const 1023))
+                      (i32.const 5))))
                 (local.set $l4
                   (i32.add
                     (i32.wrap_i64
-                      (local.get $l7))
+                      (local.get $l8))
                     (i32.load offset=24 align=1
                       (local.get $l5))))
                 (if $I11
@@ -170,7 +185,7 @@
                       (i64.xor
                         (i64.and
                           (i64.add
-                            (local.get $l7)
+                            (local.get $l8)
                             (i64.const 15))
                           (i64.const -4096))
                         (i64.load align=1
@@ -190,67 +205,67 @@
                       (then
                         (i64.store offset=256 align=1
                           (local.get $p0)
-                          (local.get $l15))
-                        (local.set $l14
+                          (local.get $l17))
+                        (local.set $l16
                           (i32.add
-                            (local.get $l14)
+                            (local.get $l16)
                             (i32.const 2)))
-                        (local.set $l19
+                        (local.set $l21
                           (i64.const 131076))
                         (br $B0)))))
-                (local.set $l16
+                (local.set $l18
                   (i64.load align=1
                     (local.get $l4)))
-                (local.set $l17
+                (local.set $l19
                   (i64.load offset=8 align=1
                     (local.get $l4)))
-                (local.set $l15
+                (local.set $l17
                   (i64.add
-                    (local.get $l7)
+                    (local.get $l8)
                     (i64.const 16)))
                 (i64.store offset=256 align=1
                   (local.get $p0)
-                  (local.get $l15))
+                  (local.get $l17))
                 (i64.store offset=232 align=1
                   (local.get $p0)
-                  (local.get $l16))
+                  (local.get $l18))
                 (i64.store offset=240 align=1
                   (local.get $p0)
-                  (local.get $l17))
-                (local.set $l19
-                  (local.get $l17))
+                  (local.get $l19))
+                (local.set $l21
+                  (local.get $l19))
                 (br $B4)))
             (if $I13
-              (local.get $l20)
+              (local.get $l22)
               (then
                 (i32.store offset=816 align=1
                   (local.get $p0)
-                  (local.get $l20))
+                  (local.get $l22))
                 (i64.store offset=896 align=1
                   (local.get $p0)
-                  (local.get $l21))
+                  (local.get $l23))
                 (i64.store offset=904 align=1
                   (local.get $p0)
-                  (local.get $l22))))
+                  (local.get $l24))))
             (return_call $f.jump
               (local.get $p0)
-              (local.get $l19)
-              (local.get $l14))))))
+              (local.get $l21)
+              (local.get $l16))))))
     (if $I14
-      (local.get $l20)
+      (local.get $l22)
       (then
         (i32.store offset=816 align=1
           (local.get $p0)
-          (local.get $l20))
+          (local.get $l22))
         (i64.store offset=896 align=1
           (local.get $p0)
-          (local.get $l21))
+          (local.get $l23))
         (i64.store offset=904 align=1
           (local.get $p0)
-          (local.get $l22))))
+          (local.get $l24))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64
-        (local.get $l19))
-      (local.get $l14))
+        (local.get $l21))
+      (local.get $l16))
     (unreachable)))

@@ -234,22 +234,24 @@ export class JitInsn extends Insn {
   private hit(lookup: Lookup): Value {
     const { c, cpu, state } = this;
     const host = hostAddress(c, lookup.entry, lookup.address);
-    if (!state.checksTags || lookup.unchecked === true) {
-      if (lookup.aligned) this.deoptIf(lookup.address.and(lookup.bytes - 1).ne(0));
-      const difference = tlbDifference(c, lookup);
-      c.if(difference.ne(0), () => this.deoptIf(difference.shl(infoOf(c, lookup.entry)).ne(0)));
-    } else {
-      const bias = c.i32(state.tagBias);
-      branchByHit(
-        c,
-        cpu,
-        lookup,
-        host,
-        bias,
-        () => {},
-        () => this.deopt(),
-      );
-    }
+    if (lookup.aligned) this.deoptIf(lookup.address.and(lookup.bytes - 1).ne(0));
+    const difference = tlbDifference(c, lookup);
+    c.if(difference.ne(0), () => {
+      if (!state.checksTags || lookup.unchecked === true) {
+        this.deoptIf(difference.shl(infoOf(c, lookup.entry)).ne(0));
+      } else {
+        const bias = c.i32(state.tagBias);
+        branchByHit(
+          c,
+          cpu,
+          lookup,
+          host,
+          bias,
+          () => {},
+          () => this.deopt(),
+        );
+      }
+    });
     return host;
   }
 
