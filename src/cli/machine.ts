@@ -70,6 +70,7 @@ export async function machineOptions(
     onReset: settings.onReset,
     // Whoever opens a monitor may ask what a page went through.
     history: settings.qmp !== undefined,
+    profile: settings.profile !== undefined,
     log,
   };
 }

@@ -36,6 +36,7 @@ export interface RunFlags {
   readonly engine: string;
   readonly timeout?: string;
   readonly stats?: string;
+  readonly profile?: string;
 }
 
 export interface RunSettings {
@@ -58,6 +59,7 @@ export interface RunSettings {
   readonly engine: 'auto' | 'interpreter' | 'jit';
   readonly timeoutSeconds: number | undefined;
   readonly stats: string | undefined;
+  readonly profile: string | undefined;
 }
 
 const MAX_VCPUS = 8;
@@ -95,7 +97,8 @@ export function defineRunOptions(command: Command): void {
     .option('--clock <virtual|host>', 'guest time from executed instructions, or real time', 'host')
     .option('--engine <auto|interpreter|jit>', 'how guest code is executed', 'auto')
     .option('--timeout <seconds>', 'give up after so long, with status 124')
-    .option('--stats <file>', 'write counters as JSON at the end');
+    .option('--stats <file>', 'write counters as JSON at the end')
+    .option('--profile <file>', 'write at the end which compiled guest code ran most');
 }
 
 export function readRunSettings(flags: RunFlags): RunSettings {
@@ -118,6 +121,7 @@ export function readRunSettings(flags: RunFlags): RunSettings {
     engine: oneOf('--engine', flags.engine, ['auto', 'interpreter', 'jit']),
     timeoutSeconds: flags.timeout === undefined ? undefined : timeout(flags.timeout),
     stats: flags.stats,
+    profile: flags.profile,
   };
 }
 

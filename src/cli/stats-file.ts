@@ -1,4 +1,4 @@
-// --stats FILE: opened before the guest starts, so that a path that cannot be written costs no run; written at the end.
+// --stats FILE and --profile FILE: opened before the guest starts, so that a path that cannot be written costs no run; written at the end.
 
 import { type FileHandle, open } from 'node:fs/promises';
 import { hostError, reasonOf, usageError } from './exit-status.ts';
@@ -12,19 +12,23 @@ export class StatsFile {
     this.file = file;
   }
 
-  static async open(path: string): Promise<StatsFile> {
+  static async open(path: string, option = '--stats'): Promise<StatsFile> {
     try {
       return new StatsFile(path, await open(path, 'w'));
     } catch (error) {
-      throw usageError(`--stats ${path}: ${reasonOf(error)}; give a file that can be written`);
+      throw usageError(`${option} ${path}: ${reasonOf(error)}; give a file that can be written`);
     }
   }
 
-  async write(stats: object): Promise<void> {
+  write(stats: object): Promise<void> {
+    return this.writeText(`${JSON.stringify(stats, undefined, 2)}\n`);
+  }
+
+  async writeText(text: string): Promise<void> {
     try {
-      await this.file.writeFile(`${JSON.stringify(stats, undefined, 2)}\n`);
+      await this.file.writeFile(text);
     } catch (error) {
-      throw hostError(`${this.path}: the counters could not be written: ${reasonOf(error)}`);
+      throw hostError(`${this.path}: could not be written: ${reasonOf(error)}`);
     } finally {
       await this.file.close();
     }

@@ -1,6 +1,12 @@
 // The hypervisor's public face: the KVM-shaped API, and what it is made from.
 
-export { type GuestDebug, NO_DEBUG, PhysicalMemory, type Watch } from '../hardware/index.ts';
+export {
+  type GuestDebug,
+  NO_DEBUG,
+  PhysicalMemory,
+  type ProfiledRegion,
+  type Watch,
+} from '../hardware/index.ts';
 export {
   developmentCpak,
   keyFromJwk,

@@ -58,7 +58,7 @@ export type EngineKind = 'auto' | 'interpreter' | 'jit';
 /** Makes an engine for a VM of this memory, whose CPUs lack some features of the instruction table. */
 export type EngineFactory = (memory: PhysicalMemory, absent: ReadonlySet<Feature>) => VmEngine;
 /** What runs the guest's instructions, and what it may say of itself. */
-export type VmEngine = Engine & Partial<Pick<Jit, 'codeChanged' | 'counters'>>;
+export type VmEngine = Engine & Partial<Pick<Jit, 'codeChanged' | 'counters' | 'profile'>>;
 
 /** The JIT with other thresholds than its own, which are for speed. */
 export const jitEngine =
@@ -83,6 +83,8 @@ export interface VmOptions {
   readonly extensions?: Extensions;
   /** How guest instructions run; all engines give the same results. 'auto' (default) compiles what is hot. */
   readonly engine?: EngineKind | EngineFactory;
+  /** The JIT counts what each of its regions runs. */
+  readonly profile?: boolean;
   /** Milliseconds, for counters of the engine's own work only. */
   readonly stopwatch?: () => number;
   readonly random?: RandomSource;
@@ -371,13 +373,13 @@ export class Vm implements Disposable {
 }
 
 function createEngine(
-  { engine, stopwatch }: VmOptions,
+  { engine, stopwatch, profile = false }: VmOptions,
   memory: PhysicalMemory,
   absent: ReadonlySet<Feature>,
 ): VmEngine {
   if (typeof engine === 'function') return engine(memory, absent);
   if (engine === 'interpreter') return new Interpreter(memory, absent);
-  return new Jit(memory, absent, stopwatch ? { now: stopwatch } : {});
+  return new Jit(memory, absent, { profile, ...(stopwatch ? { now: stopwatch } : {}) });
 }
 
 /** RNDR's 64 bits from the VM's random source. */

@@ -49,6 +49,7 @@ export const lockstep = defineCommand<LockstepFlags>({
       [settings.gdb, '--gdb'],
       [settings.qmp, '--qmp'],
       [settings.stats, '--stats'],
+      [settings.profile, '--profile'],
     ] as const)
       if (given !== undefined) throw usageError(`${option}: not in lockstep; leave it out`);
     if (settings.engine !== 'auto')

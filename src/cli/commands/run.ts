@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { chooseGuest } from '../guest.ts';
 import { createMachine, refuseWhatIsMissing } from '../machine.ts';
 import { openSink } from '../output.ts';
+import { formatProfile } from '../profile.ts';
 import { defineRunOptions, type RunFlags, readRunSettings } from '../run-settings.ts';
 import { runSession } from '../session.ts';
 import { StatsFile } from '../stats-file.ts';
@@ -25,6 +26,8 @@ export const run = defineCommand<RunFlags>({
     const { machine } = owned;
     try {
       const stats = settings.stats === undefined ? undefined : await StatsFile.open(settings.stats);
+      const profile =
+        settings.profile === undefined ? undefined : await StatsFile.open(settings.profile, '--profile');
       let closed = (): void => {};
       const outputClosed = new Promise<void>((resolve) => {
         closed = resolve;
@@ -34,6 +37,7 @@ export const run = defineCommand<RunFlags>({
       const { timeoutSeconds } = settings;
       const status = await runSession({ machine, sink, interactive, timeoutSeconds, outputClosed, io });
       await stats?.write({ ...machine.stats(), exitStatus: status });
+      await profile?.writeText(formatProfile(machine.profile() ?? [], machine.stats().instructions));
       return status;
     } finally {
       owned.dispose();

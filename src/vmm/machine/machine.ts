@@ -147,6 +147,7 @@ export class Machine implements Disposable {
       features: checkFeatures(options.cpu ?? {}),
       engine: options.engine ?? 'auto',
       history: options.history ?? false,
+      profile: options.profile ?? false,
       rows: [
         ...BOARD_ROWS,
         ...virtioRows(
@@ -249,6 +250,11 @@ export class Machine implements Disposable {
     if (!Number.isSafeInteger(address) || address < 0 || address >= 2 ** 52)
       throw new RangeError(`${address} is no guest-physical address`);
     return this.boot.explain(address);
+  }
+
+  /** What compiled code has run since the last reset, the hottest first; undefined unless MachineOptions.profile. */
+  profile(): ReturnType<NonNullable<Boot['profile']>> {
+    return this.boot.profile?.();
   }
 
   /** Where the guest lets the VMM emulate devices. */

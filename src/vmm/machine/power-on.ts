@@ -37,6 +37,7 @@ export interface BootPlan {
   readonly engine: VmConfig['engine'];
   readonly rows: readonly BoardRow[];
   readonly history: boolean;
+  readonly profile: boolean;
 }
 
 /** What the machine lends to every boot. */
@@ -59,6 +60,7 @@ export class Boot implements Disposable {
   readonly explain: PreparedVm['explain'];
   readonly debugger: PreparedVm['debugger'];
   readonly mmioGuard: PreparedVm['mmioGuard'];
+  readonly profile: PreparedVm['profile'];
   /** Of a guest that does not let devices reach all of its memory. */
   readonly dmaWatch: DmaWatch | undefined;
   /** Bytes of the bounce pool that the device tree names. */
@@ -75,6 +77,7 @@ export class Boot implements Disposable {
     this.explain = prepared.explain;
     this.debugger = prepared.debugger;
     this.mmioGuard = prepared.mmioGuard;
+    this.profile = prepared.profile;
     const pool = dmaPoolOf(plan);
     this.bouncePoolBytes = pool?.size;
     if (plan.protect !== 'none')

@@ -12,6 +12,7 @@ import {
   Host,
   MEM_GUEST_MEMFD,
   PhysicalMemory,
+  type ProfiledRegion,
   type RealmMonitor,
   type Vcpu,
   type VcpuDebugger,
@@ -67,6 +68,8 @@ export interface VmConfig {
   readonly log: Log;
   /** Remember which transitions each frame went through. */
   readonly history?: boolean;
+  /** Count what each piece of compiled code runs. */
+  readonly profile?: boolean;
 }
 
 /** Where the guest lets its VMM emulate devices. */
@@ -93,6 +96,8 @@ export interface PreparedVm {
   readonly vcpus: readonly MachineVcpu[];
   /** What the engine and the CPUs counted since the VM was made, by name. */
   counters(): Readonly<Record<string, number>>;
+  /** What compiled code has run, the hottest first, where that is counted. */
+  profile?(): readonly ProfiledRegion[] | undefined;
   /** For a debugger outside the guest; a stand-in may have none. */
   readonly debugger?: MachineDebugger;
   /** Of a protected VM. */
@@ -144,6 +149,7 @@ export function prepareVm(config: VmConfig): OpenVm {
     random,
     log,
     engine,
+    profile: config.profile ?? false,
     stopwatch: () => performance.now(),
   });
   const loaded: Range[] = [];
@@ -153,6 +159,7 @@ export function prepareVm(config: VmConfig): OpenVm {
     memory,
     vcpus: vm.vcpus,
     debugger: vm.debugger,
+    profile: () => vm.engine.profile?.(),
     counters: () => ({
       tlbMisses: vm.vcpus.reduce((sum, vcpu) => sum + vcpu.cpu.mmu.misses, 0),
       ...engineCounters(vm),

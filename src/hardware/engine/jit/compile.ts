@@ -17,6 +17,10 @@ const WASM_PAGE = 65536;
 export interface Order {
   readonly region: Region;
   readonly countdown: number | undefined;
+  /** Where it counts for a profile. */
+  readonly counter?: number | undefined;
+  /** Told how many bytes its function has. */
+  written?(bytes: number): void;
 }
 
 /** One module for several regions. It imports all callables, in their order; region k is exported as 'r' + k. */
@@ -37,10 +41,13 @@ export function encodeRegions(
     import: (name) => imported.get(name) as FunctionRef,
   };
   // One region at a time is built and written, so that what it was built from dies young.
-  for (const [k, { region, countdown }] of orders.entries()) {
+  for (const [k, order] of orders.entries()) {
+    const { region, countdown, counter } = order;
     const code = new Code(module, REGION);
-    emitRegion(new RegionState(code, region.pages, environment), region, countdown);
-    module.define(module.declare(REGION.params, REGION.results, `r${k}`), code.finish());
+    emitRegion(new RegionState(code, region.pages, environment, counter), region, countdown);
+    const body = code.finish();
+    order.written?.(body.length);
+    module.define(module.declare(REGION.params, REGION.results, `r${k}`), body);
   }
   return module.encode();
 }
@@ -54,6 +61,7 @@ function emitRegion(state: RegionState, region: Region, countdown: number | unde
         leaveTo: ({ at }) => state.leave('enter', at, 0),
       }),
     () => {
+      state.countEntry();
       if (countdown !== undefined) state.countDown(countdown, (region.blocks[0] as BasicBlock).at);
     },
   );

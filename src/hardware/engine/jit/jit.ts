@@ -7,8 +7,9 @@ import type { PhysicalMemory } from '../../memory/index.ts';
 import { type Callable, type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
 import { HOT_CODE } from '../interpreter/runtime.ts';
 import { CodeCache, NEVER } from './code-cache.ts';
-import { encodeRegions, instantiateRegions, memoryPagesOf, regionImports } from './compile.ts';
+import { encodeRegions, instantiateRegions, memoryPagesOf, type Order, regionImports } from './compile.ts';
 import { type CodeView, FAR_REACH, findRegion, NEAR_REACH } from './find-region.ts';
+import { Profile, type ProfiledRegion } from './profile.ts';
 import { CODE_PAGE, pageOf, type Region } from './region.ts';
 
 /** Regions alive at a time; all are dropped when there is no room for one more. */
@@ -51,6 +52,8 @@ export interface JitOptions {
   readonly hotter?: number;
   /** Regions that share a module. */
   readonly batch?: number;
+  /** Counts what each region runs, see Jit.profile(). */
+  readonly profile?: boolean;
   /** Measures the time that compiling takes, in milliseconds; it changes nothing else. */
   readonly now?: () => number;
 }
@@ -95,6 +98,9 @@ export class Jit {
   /** Arrivals counted towards `hot` that make a place worth following. */
   private readonly warm: number;
   private checksTags = false;
+  private readonly counting: Profile | undefined;
+  /** While a profile is made: virtual addresses of what is in the queue. */
+  private readonly addresses = new Map<number, bigint>();
 
   constructor(memory: PhysicalMemory, absent?: ReadonlySet<Feature>, options: JitOptions = {}) {
     this.memory = memory;
@@ -106,6 +112,7 @@ export class Jit {
     this.countdowns = memory.reserve(MAX_REGIONS * 4, 64);
     this.warm = -(hot - (hot >> 3));
     this.cache = new CodeCache(memory);
+    if (options.profile) this.counting = new Profile(memory, MAX_REGIONS);
     this.interpreter = new Interpreter(memory, absent, {
       codeCache: this.cache.base,
       spareTable: MAX_REGIONS,
@@ -117,6 +124,11 @@ export class Jit {
 
   get decoder(): Decoder {
     return this.interpreter.decoder;
+  }
+
+  /** What each region has run, the hottest first; undefined where nobody asked for it. */
+  profile(): readonly ProfiledRegion[] | undefined {
+    return this.counting?.regions();
   }
 
   get counters(): JitCounters {
@@ -167,10 +179,15 @@ export class Jit {
         return;
       }
       this.queue.set(host, region);
+      if (this.counting) this.addresses.set(host, this.addressOf(base, host));
       if (hotter) this.countDown(before.index, this.hotter);
       else this.cache.wait(host, this.urgent);
     }
     if (isUrgent || this.queue.size >= this.batch) this.compileQueue();
+  }
+
+  private addressOf(base: number, host: number): bigint {
+    return BigInt.asUintN(64, (this.memory.u64[(base + STATE.pcDelta) >>> 3] as bigint) + BigInt(host));
   }
 
   /** The program around `host` as the vCPU's soft TLB knows it. */
@@ -221,9 +238,10 @@ export class Jit {
     if (this.regions.size + this.queue.size > MAX_REGIONS) this.flush();
     let next = this.interpreter.firstSpare + this.regions.size;
     const indices = [...this.queue.keys()].map((host) => this.regions.get(host)?.index ?? next++);
-    const orders = [...this.queue.values()].map((region, k) => ({
+    const orders = [...this.queue].map(([host, region], k) => ({
       region,
       countdown: region.reach === NEAR_REACH ? this.countdownOf(indices[k] as number) : undefined,
+      ...this.counted(host, region, indices[k] as number),
     }));
     const bytes = encodeRegions(orders, memoryPagesOf(this.memory), options, this.callables);
     const functions = instantiateRegions(bytes, this.imports);
@@ -241,6 +259,19 @@ export class Jit {
     this.counts.wasmBytes += bytes.length;
     this.counts.milliseconds += this.now() - started;
     this.queue.clear();
+    this.addresses.clear();
+  }
+
+  /** How a region counts for the profile, if there is one. */
+  private counted(host: number, region: Region, index: number): Pick<Order, 'counter' | 'written'> {
+    const { counting } = this;
+    if (!counting) return {};
+    const slot = index - this.interpreter.firstSpare;
+    const address = this.addresses.get(host) as bigint;
+    return {
+      counter: counting.counterOf(slot),
+      written: (bytes) => counting.compiled(slot, address, region.instructions, bytes),
+    };
   }
 
   /** Lets go of every region; the host's collector takes their code. */

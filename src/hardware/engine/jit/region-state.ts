@@ -4,6 +4,7 @@
 import { STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import type { Code, FunctionRef, Label, Value, Variable } from '../../wasm/index.ts';
 import { hostAddress, tlbEntry } from '../tlb-lookup.ts';
+import { PROFILE } from './profile.ts';
 import { CODE_PAGE, pageOf } from './region.ts';
 
 /** How a way out goes on at an instruction: it is interpreted, or its region entered, or the engine stops there. */
@@ -41,6 +42,8 @@ export class RegionState {
   private readonly environment: RegionEnvironment;
   private readonly pages: ReadonlyMap<number, number>;
   private readonly home: number;
+  /** Where the region counts, if it is to. */
+  private readonly counter: number | undefined;
   /** Where a shared way out leads. */
   private readonly target: Variable;
   private readonly general = new Map<number, Variable>();
@@ -55,11 +58,17 @@ export class RegionState {
   private readonly used = new Set<Shared>();
 
   /** `pages`: host offsets of the code's pages; 0 is the one it is entered in. */
-  constructor(code: Code, pages: ReadonlyMap<number, number>, environment: RegionEnvironment) {
+  constructor(
+    code: Code,
+    pages: ReadonlyMap<number, number>,
+    environment: RegionEnvironment,
+    counter?: number,
+  ) {
     this.code = code;
     this.pages = pages;
     this.home = pages.get(0) as number;
     this.environment = environment;
+    this.counter = counter;
     this.conditionTable = environment.conditionTable;
     this.tagBias = environment.tagBias;
     this.checksTags = environment.checksTags;
@@ -109,6 +118,7 @@ export class RegionState {
   /** Charges a block's instructions, or leaves before its first where the budget does not cover all of them. */
   charge(at: number, instructions: number): void {
     this.budget.set(this.budget.get().sub(instructions));
+    this.count(PROFILE.executed, instructions);
     this.code.if(this.budget.get().ltS(0), () => this.leave('interpret', at, instructions));
   }
 
@@ -151,7 +161,10 @@ export class RegionState {
   leave(exit: Exit, at: number, unspent: number): void {
     const { code } = this;
     this.save();
-    if (unspent > 0) this.budget.set(this.budget.get().add(unspent));
+    if (unspent > 0) {
+      this.budget.set(this.budget.get().add(unspent));
+      this.count(PROFILE.executed, -unspent);
+    }
     if (pageOf(at) === 0) this.goTo(NEAR[exit], code.i64(this.home + at));
     else this.goTo(FAR[exit], this.pcOf(at));
   }
@@ -186,6 +199,16 @@ export class RegionState {
       code.store('i64.store', cpu, STATE.flagsA, this.flagsA.get(), 'state');
       code.store('i64.store', cpu, STATE.flagsB, this.flagsB.get(), 'state');
     });
+  }
+
+  countEntry(): void {
+    this.count(PROFILE.entries, 1);
+  }
+  private count(word: number, by: number): void {
+    if (this.counter === undefined) return;
+    const { code } = this;
+    const at = code.i32(this.counter);
+    code.store('i64.store', at, word, code.load('i64.load', at, word, 'state').add(by), 'state');
   }
 
   /** Counts an entry at `at`, by the word at `countdown`; the one that makes it zero is announced instead. */
