@@ -39,6 +39,14 @@ interface Backend {
 
 export const onQemu = process.env.RINGFENCE_BOOT_ON === 'qemu';
 
+/** RINGFENCE_ENGINE: on which engine guests run whose test does not choose one. */
+function engineOfTests(): Pick<MachineOptions, 'engine'> {
+  const engine = process.env.RINGFENCE_ENGINE ?? 'auto';
+  if (engine !== 'auto' && engine !== 'interpreter' && engine !== 'jit')
+    throw new Error(`RINGFENCE_ENGINE=${engine}: not one of auto, interpreter, jit`);
+  return { engine };
+}
+
 export async function startGuest(options: GuestOptions): Promise<Guest> {
   return new Guest(onQemu ? qemu(options) : await machine(options));
 }
@@ -143,6 +151,7 @@ async function machine(options: GuestOptions): Promise<Backend> {
     ...(backend && { virtio: [{ create: (env) => new VirtioNet({ backend }, env) }] }),
     ...{ kernel, append, memory, smp, gic, clock, drives: drives.map((source) => ({ source })) },
     ...(initrd === undefined ? {} : { initrd }),
+    ...engineOfTests(),
     ...options.more,
   });
   return {
