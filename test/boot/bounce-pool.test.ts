@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Machine, memoryBlock, QMP_COMMANDS } from '../../src/vmm/index.ts';
-import { Guest, onQemu } from './drive.ts';
+import { drive, type Guest, onQemu } from './drive.ts';
 import { small } from './kernels.ts';
 
 const LIMIT = 300_000;
@@ -24,16 +24,7 @@ async function boot(bouncePool: string): Promise<{ guest: Guest; made: Machine }
     drives: [{ source: memoryBlock(randomBytes(32 * MIB)), readOnly: true }],
   });
   machine = made;
-  const guest = new Guest({
-    onOutput: (listener) =>
-      void made.console.onOutput((bytes) => {
-        listener(bytes);
-        return new Promise((resolve) => setImmediate(resolve));
-      }),
-    write: (text) => void made.console.write(text),
-    ended: made.run().then(({ status, message }) => ({ status, message, instructions: undefined })),
-    kill: () => made.dispose(),
-  });
+  const guest = drive(made);
   await guest.prompt();
   return { guest, made };
 }

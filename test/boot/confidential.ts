@@ -3,7 +3,7 @@
 import { Vm } from '../../src/hypervisor/index.ts';
 import { Machine, type MachineOptions } from '../../src/vmm/index.ts';
 import { prepareVm } from '../../src/vmm/machine/prepare-vm.ts';
-import { Guest } from './drive.ts';
+import { drive, type Guest } from './drive.ts';
 import type { BootFiles } from './kernels.ts';
 
 export interface Confidential {
@@ -37,15 +37,6 @@ export async function bootConfidential(
     },
   );
   if (!vm) throw new Error('the machine has another VM');
-  const guest = new Guest({
-    onOutput: (listener) =>
-      void made.console.onOutput((bytes) => {
-        listener(bytes);
-        return new Promise((resolve) => setImmediate(resolve));
-      }),
-    write: (text) => void made.console.write(text),
-    ended: made.run().then(({ status, message }) => ({ status, message, instructions: undefined })),
-    kill: () => made.dispose(),
-  });
+  const guest = drive(made);
   return { guest, made, vm, log };
 }

@@ -7,12 +7,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Guest, type GuestOptions, onQemu, startGuest } from './drive.ts';
 import { anyLinux, pulled } from './kernels.ts';
+import { hasExt4Tools, SBIN } from './tools.ts';
 
 const LIMIT = 300_000;
 const files = await anyLinux();
 const debian = await pulled('debian-13');
-const SBIN = { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` };
-const hasExt4Tools = spawnSync('mke2fs', ['-V'], { env: SBIN }).status === 0;
 
 let folder = '';
 let guest: Guest | undefined;

@@ -129,9 +129,9 @@ function literal(text: string, what: string): { readonly 0: string; readonly ind
   return index < 0 ? undefined : { 0: what, index };
 }
 
+const TERMINAL_QUERY = new RegExp(`${String.fromCharCode(27)}\\[\\d*n`, 'g');
 /** Without carriage returns and terminal queries (busybox asks where the cursor is). */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences start with one.
-const plain = (text: string): string => text.replace(/\r/g, '').replace(/\x1b\[\d*n/g, '');
+const plain = (text: string): string => text.replaceAll('\r', '').replace(TERMINAL_QUERY, '');
 
 async function machine(options: GuestOptions): Promise<Backend> {
   const {
@@ -154,6 +154,13 @@ async function machine(options: GuestOptions): Promise<Backend> {
     ...engineOfTests(),
     ...options.more,
   });
+  return running(made, () => {
+    made.dispose();
+    backend?.dispose();
+  });
+}
+
+function running(made: Machine, whenEnded: () => void): Backend {
   return {
     // The machine stands still until the steps have had their turn, so that a dialogue is the same every time.
     onOutput: (listener) =>
@@ -164,13 +171,15 @@ async function machine(options: GuestOptions): Promise<Backend> {
     write: (text) => void made.console.write(text),
     ended: made.run().then(({ status, message }) => {
       const { instructions } = made.stats();
-      made.dispose();
-      backend?.dispose();
+      whenEnded();
       return { status, message, instructions };
     }),
     kill: () => made.dispose(),
   };
 }
+
+/** Starts a machine that the test made itself, and goes on to dispose of. */
+export const drive = (made: Machine): Guest => new Guest(running(made, () => {}));
 
 function qemu(options: GuestOptions): Backend {
   const { kernel, initrd, append = '', memory = '512M', smp = 1, gic = 3, drives = [] } = options;

@@ -1,6 +1,6 @@
 // A guest on the network through passt, which speaks QEMU's stream framing: DHCP, and HTTP from a server on this host.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -9,10 +9,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Guest, startGuest } from './drive.ts';
 import { anyLinux } from './kernels.ts';
+import { hasPasst } from './tools.ts';
 
 const LIMIT = 120_000;
 const files = await anyLinux();
-const hasPasst = spawnSync('passt', ['--version']).status === 0;
 
 describe.skipIf(!files || !hasPasst)('Linux: network through passt', () => {
   let folder = '';

@@ -1,7 +1,7 @@
 // A protected guest under pKVM's rules: the small kernel, which knows them, uses a disk through shared pages while all
 // else is its own; a kernel that touches a device unannounced ends with a sentence that says so.
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -27,6 +27,7 @@ import { type Machine, type MachineOptions, VirtioNet } from '../../src/vmm/inde
 import { bootConfidential, type Confidential } from './confidential.ts';
 import { onQemu } from './drive.ts';
 import { type BootFiles, small } from './kernels.ts';
+import { hasExt4Tools, hasPasst, SBIN } from './tools.ts';
 
 const LIMIT = 300_000;
 const MEMORY = 256 << 20;
@@ -35,9 +36,6 @@ const RAM = 0x4000_0000;
 const TEXT = RAM + 0x20_0000;
 /** An eighth of RAM, at its end. */
 const POOL = MEMORY / 8;
-const SBIN = { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` };
-const hasExt4Tools = spawnSync('mke2fs', ['-V'], { env: SBIN }).status === 0;
-const hasPasst = spawnSync('passt', ['--version']).status === 0;
 const files = onQemu ? undefined : await small();
 
 let folder = '';

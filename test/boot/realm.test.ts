@@ -1,7 +1,7 @@
 // Linux in an Arm CCA realm: it says itself what it shares, its devices bounce, its interrupts come through an ITS whose
 // tables it shares, and a token says what it started from.
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -34,15 +34,13 @@ import {
 import { bootConfidential, type Confidential } from './confidential.ts';
 import { type Guest, onQemu } from './drive.ts';
 import { type BootFiles, pulled, small } from './kernels.ts';
+import { hasExt4Tools, hasPasst, SBIN } from './tools.ts';
 
 const LIMIT = 600_000;
 const MEMORY = 512 << 20;
 const RAM = 0x4000_0000;
 const TEXT = RAM + 0x20_0000;
 const ALIAS = 2 ** 40;
-const SBIN = { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` };
-const hasExt4Tools = spawnSync('mke2fs', ['-V'], { env: SBIN }).status === 0;
-const hasPasst = spawnSync('passt', ['--version']).status === 0;
 const files = onQemu ? undefined : await small();
 const debian = onQemu ? undefined : await pulled('debian-13-backports');
 /** The kernel whose boot is to be timed: an image's name, or small. Without one nothing is timed. */

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { formatPage } from '../../src/lab/explain/index.ts';
 import { Machine } from '../../src/vmm/index.ts';
-import { Guest, onQemu } from './drive.ts';
+import { drive, onQemu } from './drive.ts';
 import { small } from './kernels.ts';
 
 const LIMIT = 300_000;
@@ -31,16 +31,7 @@ describe.skipIf(!files)('docs/TRUST.md', () => {
     if (!files) return;
     const made = await Machine.create({ ...files, memory: '256M', protect: 'pkvm', history: true });
     machine = made;
-    const guest = new Guest({
-      onOutput: (listener) =>
-        void made.console.onOutput((bytes) => {
-          listener(bytes);
-          return new Promise((resolve) => setImmediate(resolve));
-        }),
-      write: (typed) => void made.console.write(typed),
-      ended: made.run().then(({ status, message }) => ({ status, message, instructions: undefined })),
-      kill: () => made.dispose(),
-    });
+    const guest = drive(made);
     await guest.prompt();
     await made.pause();
     expect(shown.map(({ address }) => address)).toEqual([0x4020_0000, 0x4e00_0000, 0x2000_0000, 0x900_0000]);

@@ -70,7 +70,8 @@ export class Performer implements Player {
   readonly host: Host;
   private readonly makeRunner: MakeGuestRunner;
   private space: AddressSpace;
-  private memory: VmMemory;
+  /** Of the sequence that is being performed. */
+  memory: VmMemory;
   private arena: Hva;
   private runner: GuestRunner | undefined;
   private files: GuestMemfd[] = [];

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { audit, encode } from '../../../src/hypervisor/ledger/index.ts';
-import type { VmMemory } from '../../../src/hypervisor/stage2/index.ts';
 import { cpuRunners, portRunners, type Runners } from '../../../src/lab/replay/index.ts';
 import { Performer } from '../../../src/lab/replay/perform.ts';
 import { PkvmPerformer } from '../../../src/lab/replay/pkvm-perform.ts';
@@ -128,9 +127,8 @@ const DOCUMENTED: Readonly<Record<string, readonly (keyof typeof ERRNO)[]>> = {
 
 /** All that a VM remembers and the ledger's own encoding does not show. */
 function stateOf(performer: Performer): string {
-  // biome-ignore lint/complexity/useLiteralKeys: the only way into what is private
-  const memory = performer['memory'];
-  const slots = (memory as VmMemory).mapper.slots
+  const { memory } = performer;
+  const slots = memory.mapper.slots
     .all()
     .map(({ id, gfn, pages, flags, hva, filePage, dirty }) => [
       id,
