@@ -192,24 +192,17 @@ export class Jit {
 
   /** The program around `host` as the vCPU's soft TLB knows it. */
   private viewFrom(base: number, host: number): CodeView {
-    const { u32 } = this.memory;
+    const { u32, u64 } = this.memory;
     const home = host - (host % CODE_PAGE);
     const tlb = u32[(base + STATE.tlb) >>> 2] as number;
-    const pcDelta = new BigUint64Array(
-      this.memory.u8.buffer,
-      this.memory.u8.byteOffset + base + STATE.pcDelta,
-      1,
-    )[0];
-    const homeAddress = (pcDelta as bigint) + BigInt(home);
+    const homeAddress = this.addressOf(base, home);
     const page = (index: number): number | undefined => {
       if (index === 0) return home;
       const address = BigInt.asUintN(64, homeAddress + BigInt(index) * BigInt(CODE_PAGE));
-      const entry = (tlb + tlbIndex(Number(address & 0xffff_ffffn)) * TLB.entryBytes) >>> 2;
-      const tag =
-        BigInt(u32[entry + TLB.execTag / 4] as number) |
-        (BigInt(u32[entry + TLB.execTag / 4 + 1] as number) << 32n);
-      if (tag !== address) return undefined;
-      return (Number(address & 0xffff_ffffn) + (u32[entry + TLB.addend / 4] as number)) >>> 0;
+      const low = Number(address & 0xffff_ffffn);
+      const entry = tlb + tlbIndex(low) * TLB.entryBytes;
+      if (u64[(entry + TLB.execTag) >>> 3] !== address) return undefined;
+      return (low + (u32[(entry + TLB.addend) >>> 2] as number)) >>> 0;
     };
     return {
       decoder: this.interpreter.decoder,
