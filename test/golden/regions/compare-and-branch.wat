@@ -5,152 +5,158 @@
 ;;   out: ret
 (module
   (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i64 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32 i32) (result i32)))
-  (type $t3 (func (param i32 i64 i64) (result i32)))
-  (type $t4 (func (param i32) (result i32)))
-  (type $t5 (func (param i32 i32) (result i32)))
+  (type $t1 (func (param i32 i32 i32) (result i32)))
+  (type $t2 (func (param i32 i32) (result i32)))
   (import "m" "m" (memory $m.m 16 16))
   (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "jumpIndirect" (func $f.jumpIndirect (type $t1)))
-  (import "f" "interpretAt" (func $f.interpretAt (type $t0)))
-  (import "f" "stopAt" (func $f.stopAt (type $t0)))
-  (import "f" "enter" (func $f.enter (type $t2)))
-  (import "f" "hot" (func $f.hot (type $t2)))
-  (import "f" "interpret" (func $f.interpret (type $t2)))
-  (import "f" "stop" (func $f.stop (type $t2)))
-  (import "f" "flagsOf" (func $f.flagsOf (type $t3)))
-  (import "f" "settleFlags" (func $f.settleFlags (type $t4)))
-  (func $r0 (export "r0") (type $t5) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i32) (local $l4 i64) (local $l5 i64) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i64) (local $l11 i64) (local $l12 i64) (local $l13 i32) (local $l14 i64) (local $l15 i64)
+  (import "f" "interpret" (func $f.interpret (type $t1)))
+  (import "f" "hot" (func $f.hot (type $t1)))
+  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+    (local $l2 i32) (local $l3 i32) (local $l4 i64) (local $l5 i64) (local $l6 i32) (local $l7 i32) (local $l8 i32) (local $l9 i64) (local $l10 i64) (local $l11 i64) (local $l12 i64) (local $l13 i64) (local $l14 i32) (local $l15 i64) (local $l16 i64)
     (local.set $l7
-      (local.get $p1))
+      (i32.sub
+        (i32.load align=1
+          (i32.const 12288))
+        (i32.const 1)))
+    (i32.store align=1
+      (i32.const 12288)
+      (local.get $l7))
+    (if $I0
+      (i32.eqz
+        (local.get $l7))
+      (then
+        (return_call $f.hot
+          (local.get $p0)
+          (i32.const 131072)
+          (local.get $p1))))
     (local.set $l8
+      (local.get $p1))
+    (local.set $l9
       (i64.load align=1
         (local.get $p0)))
-    (local.set $l9
+    (local.set $l10
       (i64.load offset=8 align=1
         (local.get $p0)))
-    (local.set $l10
+    (local.set $l11
       (i64.load offset=16 align=1
         (local.get $p0)))
-    (local.set $l11
+    (local.set $l12
       (i64.load offset=240 align=1
         (local.get $p0)))
-    (block $B0
-      (block $B1
-        (block $B2
-          (block $B3
-            (block $B4
-              (block $B5
-                (block $B6
-                  (if $I7
+    (block $B1
+      (block $B2
+        (block $B3
+          (block $B4
+            (block $B5
+              (block $B6
+                (block $B7
+                  (if $I8
                     (i32.lt_s
                       (local.tee $l6
-                        (local.tee $l7
+                        (local.tee $l8
                           (i32.sub
-                            (local.get $l7)
+                            (local.get $l8)
                             (i32.const 2))))
                       (i32.const 0))
                     (then
-                      (local.set $l7
+                      (local.set $l8
                         (i32.add
-                          (local.get $l7)
+                          (local.get $l8)
                           (i32.const 2)))
-                      (local.set $l12
+                      (local.set $l13
                         (i64.const 131072))
-                      (br $B0)))
+                      (br $B1)))
                   (local.set $l5
-                    (local.get $l8))
-                  (local.set $l4
                     (local.get $l9))
-                  (local.set $l13
-                    (i32.const 3))
+                  (local.set $l4
+                    (local.get $l10))
                   (local.set $l14
-                    (local.get $l5))
+                    (i32.const 3))
                   (local.set $l15
+                    (local.get $l5))
+                  (local.set $l16
                     (local.get $l4))
-                  (if $I8
+                  (if $I9
                     (i64.gt_u
                       (local.get $l5)
                       (local.get $l4))
                     (then
-                      (br $B6))
+                      (br $B7))
                     (else
-                      (if $I9
+                      (if $I10
                         (i32.lt_s
                           (local.tee $l3
-                            (local.tee $l7
+                            (local.tee $l8
                               (i32.sub
-                                (local.get $l7)
+                                (local.get $l8)
                                 (i32.const 1))))
                           (i32.const 0))
                         (then
-                          (local.set $l7
+                          (local.set $l8
                             (i32.add
-                              (local.get $l7)
+                              (local.get $l8)
                               (i32.const 1)))
-                          (local.set $l12
+                          (local.set $l13
                             (i64.const 131080))
-                          (br $B0)))
-                      (local.set $l10
+                          (br $B1)))
+                      (local.set $l11
                         (i64.add
-                          (local.get $l10)
+                          (local.get $l11)
                           (i64.const 1)))
                       (i64.store offset=16 align=1
                         (local.get $p0)
-                        (local.get $l10))
-                      (br $B6))))
-                (if $I10
+                        (local.get $l11))
+                      (br $B7))))
+                (if $I11
                   (i32.lt_s
                     (local.tee $l2
-                      (local.tee $l7
+                      (local.tee $l8
                         (i32.sub
-                          (local.get $l7)
+                          (local.get $l8)
                           (i32.const 1))))
                     (i32.const 0))
                   (then
-                    (local.set $l7
+                    (local.set $l8
                       (i32.add
-                        (local.get $l7)
+                        (local.get $l8)
                         (i32.const 1)))
-                    (local.set $l12
+                    (local.set $l13
                       (i64.const 131084))
-                    (br $B0)))
-                (local.set $l12
-                  (local.get $l11))
-                (br $B4)))
-            (if $I11
-              (local.get $l13)
+                    (br $B1)))
+                (local.set $l13
+                  (local.get $l12))
+                (br $B5)))
+            (if $I12
+              (local.get $l14)
               (then
                 (i32.store offset=816 align=1
                   (local.get $p0)
-                  (local.get $l13))
+                  (local.get $l14))
                 (i64.store offset=896 align=1
                   (local.get $p0)
-                  (local.get $l14))
+                  (local.get $l15))
                 (i64.store offset=904 align=1
                   (local.get $p0)
-                  (local.get $l15))))
+                  (local.get $l16))))
             (return_call $f.jump
               (local.get $p0)
-              (local.get $l12)
-              (local.get $l7))))))
-    (if $I12
-      (local.get $l13)
+              (local.get $l13)
+              (local.get $l8))))))
+    (if $I13
+      (local.get $l14)
       (then
         (i32.store offset=816 align=1
           (local.get $p0)
-          (local.get $l13))
+          (local.get $l14))
         (i64.store offset=896 align=1
           (local.get $p0)
-          (local.get $l14))
+          (local.get $l15))
         (i64.store offset=904 align=1
           (local.get $p0)
-          (local.get $l15))))
+          (local.get $l16))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64
-        (local.get $l12))
-      (local.get $l7))
+        (local.get $l13))
+      (local.get $l8))
     (unreachable)))

@@ -4,114 +4,120 @@
 ;;   ret
 (module
   (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i64 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32 i32) (result i32)))
-  (type $t3 (func (param i32 i64 i64) (result i32)))
-  (type $t4 (func (param i32) (result i32)))
-  (type $t5 (func (param i32 i32) (result i32)))
+  (type $t1 (func (param i32 i32 i32) (result i32)))
+  (type $t2 (func (param i32 i32) (result i32)))
   (import "m" "m" (memory $m.m 16 16))
   (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "jumpIndirect" (func $f.jumpIndirect (type $t1)))
-  (import "f" "interpretAt" (func $f.interpretAt (type $t0)))
-  (import "f" "stopAt" (func $f.stopAt (type $t0)))
-  (import "f" "enter" (func $f.enter (type $t2)))
-  (import "f" "hot" (func $f.hot (type $t2)))
-  (import "f" "interpret" (func $f.interpret (type $t2)))
-  (import "f" "stop" (func $f.stop (type $t2)))
-  (import "f" "flagsOf" (func $f.flagsOf (type $t3)))
-  (import "f" "settleFlags" (func $f.settleFlags (type $t4)))
-  (func $r0 (export "r0") (type $t5) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i64) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i64) (local $l8 i64) (local $l9 i64) (local $l10 i32) (local $l11 i64) (local $l12 i64)
+  (import "f" "interpret" (func $f.interpret (type $t1)))
+  (import "f" "hot" (func $f.hot (type $t1)))
+  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+    (local $l2 i64) (local $l3 i32) (local $l4 i32) (local $l5 i32) (local $l6 i64) (local $l7 i64) (local $l8 i64) (local $l9 i64) (local $l10 i64) (local $l11 i32) (local $l12 i64) (local $l13 i64)
     (local.set $l4
-      (local.get $p1))
+      (i32.sub
+        (i32.load align=1
+          (i32.const 12288))
+        (i32.const 1)))
+    (i32.store align=1
+      (i32.const 12288)
+      (local.get $l4))
+    (if $I0
+      (i32.eqz
+        (local.get $l4))
+      (then
+        (return_call $f.hot
+          (local.get $p0)
+          (i32.const 131072)
+          (local.get $p1))))
     (local.set $l5
+      (local.get $p1))
+    (local.set $l6
       (i64.load align=1
         (local.get $p0)))
-    (local.set $l6
+    (local.set $l7
       (i64.load offset=8 align=1
         (local.get $p0)))
-    (local.set $l7
+    (local.set $l8
       (i64.load offset=16 align=1
         (local.get $p0)))
-    (local.set $l8
+    (local.set $l9
       (i64.load offset=240 align=1
         (local.get $p0)))
-    (block $B0
-      (block $B1
-        (block $B2
-          (block $B3
-            (block $B4
-              (block $B5
-                (if $I6
+    (block $B1
+      (block $B2
+        (block $B3
+          (block $B4
+            (block $B5
+              (block $B6
+                (if $I7
                   (i32.lt_s
                     (local.tee $l3
-                      (local.tee $l4
+                      (local.tee $l5
                         (i32.sub
-                          (local.get $l4)
+                          (local.get $l5)
                           (i32.const 3))))
                     (i32.const 0))
                   (then
-                    (local.set $l4
+                    (local.set $l5
                       (i32.add
-                        (local.get $l4)
+                        (local.get $l5)
                         (i32.const 3)))
-                    (local.set $l9
+                    (local.set $l10
                       (i64.const 131072))
-                    (br $B0)))
+                    (br $B1)))
                 (local.set $l2
                   (i64.extend_i32_s
                     (i32.wrap_i64
-                      (local.get $l5))))
-                (local.set $l10
-                  (i32.const 4))
+                      (local.get $l6))))
                 (local.set $l11
-                  (local.get $l2))
+                  (i32.const 4))
                 (local.set $l12
+                  (local.get $l2))
+                (local.set $l13
                   (i64.const 5))
-                (local.set $l5
+                (local.set $l6
                   (select
-                    (local.get $l6)
                     (local.get $l7)
+                    (local.get $l8)
                     (i64.lt_s
                       (local.get $l2)
                       (i64.const 5))))
                 (i64.store align=1
                   (local.get $p0)
-                  (local.get $l5))
-                (local.set $l9
-                  (local.get $l8))
-                (br $B4)))
-            (if $I7
-              (local.get $l10)
+                  (local.get $l6))
+                (local.set $l10
+                  (local.get $l9))
+                (br $B5)))
+            (if $I8
+              (local.get $l11)
               (then
                 (i32.store offset=816 align=1
                   (local.get $p0)
-                  (local.get $l10))
+                  (local.get $l11))
                 (i64.store offset=896 align=1
                   (local.get $p0)
-                  (local.get $l11))
+                  (local.get $l12))
                 (i64.store offset=904 align=1
                   (local.get $p0)
-                  (local.get $l12))))
+                  (local.get $l13))))
             (return_call $f.jump
               (local.get $p0)
-              (local.get $l9)
-              (local.get $l4))))))
-    (if $I8
-      (local.get $l10)
+              (local.get $l10)
+              (local.get $l5))))))
+    (if $I9
+      (local.get $l11)
       (then
         (i32.store offset=816 align=1
           (local.get $p0)
-          (local.get $l10))
+          (local.get $l11))
         (i64.store offset=896 align=1
           (local.get $p0)
-          (local.get $l11))
+          (local.get $l12))
         (i64.store offset=904 align=1
           (local.get $p0)
-          (local.get $l12))))
+          (local.get $l13))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64
-        (local.get $l9))
-      (local.get $l4))
+        (local.get $l10))
+      (local.get $l5))
     (unreachable)))

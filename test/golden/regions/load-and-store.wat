@@ -4,72 +4,78 @@
 ;;   ret
 (module
   (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i64 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32 i32) (result i32)))
-  (type $t3 (func (param i32 i64 i64) (result i32)))
-  (type $t4 (func (param i32) (result i32)))
-  (type $t5 (func (param i32 i32) (result i32)))
+  (type $t1 (func (param i32 i32 i32) (result i32)))
+  (type $t2 (func (param i32 i32) (result i32)))
   (import "m" "m" (memory $m.m 16 16))
   (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "jumpIndirect" (func $f.jumpIndirect (type $t1)))
-  (import "f" "interpretAt" (func $f.interpretAt (type $t0)))
-  (import "f" "stopAt" (func $f.stopAt (type $t0)))
-  (import "f" "enter" (func $f.enter (type $t2)))
-  (import "f" "hot" (func $f.hot (type $t2)))
-  (import "f" "interpret" (func $f.interpret (type $t2)))
-  (import "f" "stop" (func $f.stop (type $t2)))
-  (import "f" "flagsOf" (func $f.flagsOf (type $t3)))
-  (import "f" "settleFlags" (func $f.settleFlags (type $t4)))
-  (func $r0 (export "r0") (type $t5) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i64) (local $l8 i64) (local $l9 i32) (local $l10 i32) (local $l11 i64) (local $l12 i32) (local $l13 i32) (local $l14 i64) (local $l15 i64) (local $l16 i64) (local $l17 i64) (local $l18 i32) (local $l19 i64) (local $l20 i32) (local $l21 i64) (local $l22 i64)
+  (import "f" "interpret" (func $f.interpret (type $t1)))
+  (import "f" "hot" (func $f.hot (type $t1)))
+  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i64) (local $l8 i64) (local $l9 i32) (local $l10 i32) (local $l11 i64) (local $l12 i32) (local $l13 i32) (local $l14 i32) (local $l15 i64) (local $l16 i64) (local $l17 i64) (local $l18 i64) (local $l19 i32) (local $l20 i64) (local $l21 i32) (local $l22 i64) (local $l23 i64)
     (local.set $l13
-      (local.get $p1))
+      (i32.sub
+        (i32.load align=1
+          (i32.const 12288))
+        (i32.const 1)))
+    (i32.store align=1
+      (i32.const 12288)
+      (local.get $l13))
+    (if $I0
+      (i32.eqz
+        (local.get $l13))
+      (then
+        (return_call $f.hot
+          (local.get $p0)
+          (i32.const 131072)
+          (local.get $p1))))
     (local.set $l14
+      (local.get $p1))
+    (local.set $l15
       (i64.load offset=8 align=1
         (local.get $p0)))
-    (local.set $l15
+    (local.set $l16
       (i64.load align=1
         (local.get $p0)))
-    (local.set $l16
+    (local.set $l17
       (i64.load offset=16 align=1
         (local.get $p0)))
-    (local.set $l17
+    (local.set $l18
       (i64.load offset=240 align=1
         (local.get $p0)))
-    (local.set $l18
+    (local.set $l19
       (i32.load offset=884 align=1
         (local.get $p0)))
-    (block $B0
-      (block $B1
-        (block $B2
-          (block $B3
-            (block $B4
-              (block $B5
-                (if $I6
+    (block $B1
+      (block $B2
+        (block $B3
+          (block $B4
+            (block $B5
+              (block $B6
+                (if $I7
                   (i32.lt_s
                     (local.tee $l12
-                      (local.tee $l13
+                      (local.tee $l14
                         (i32.sub
-                          (local.get $l13)
+                          (local.get $l14)
                           (i32.const 3))))
                     (i32.const 0))
                   (then
-                    (local.set $l13
+                    (local.set $l14
                       (i32.add
-                        (local.get $l13)
+                        (local.get $l14)
                         (i32.const 3)))
-                    (local.set $l19
+                    (local.set $l20
                       (i64.const 131072))
-                    (br $B0)))
+                    (br $B1)))
                 (local.set $l10
                   (i32.wrap_i64
                     (local.tee $l11
                       (i64.add
-                        (local.get $l14)
+                        (local.get $l15)
                         (i64.const 8)))))
                 (local.set $l9
                   (i32.add
-                    (local.get $l18)
+                    (local.get $l19)
                     (i32.shl
                       (i32.and
                         (i32.add
@@ -81,7 +87,7 @@
                             (i32.const 22)))
                         (i32.const 1023))
                       (i32.const 5))))
-                (if $I7
+                (if $I8
                   (i64.ne
                     (local.tee $l8
                       (i64.xor
@@ -94,7 +100,7 @@
                           (local.get $l9))))
                     (i64.const 0))
                   (then
-                    (if $I8
+                    (if $I9
                       (i64.ne
                         (i64.shl
                           (local.get $l8)
@@ -103,14 +109,14 @@
                               (local.get $l9))))
                         (i64.const 0))
                       (then
-                        (local.set $l13
+                        (local.set $l14
                           (i32.add
-                            (local.get $l13)
+                            (local.get $l14)
                             (i32.const 3)))
-                        (local.set $l19
+                        (local.set $l20
                           (i64.const 131072))
-                        (br $B0)))))
-                (local.set $l15
+                        (br $B1)))))
+                (local.set $l16
                   (i64.load align=1
                     (i32.add
                       (i32.wrap_i64
@@ -120,12 +126,12 @@
                 (local.set $l6
                   (i32.wrap_i64
                     (local.tee $l7
-                      (local.get $l16))))
+                      (local.get $l17))))
                 (local.set $l4
                   (i32.load offset=24 align=1
                     (local.tee $l5
                       (i32.add
-                        (local.get $l18)
+                        (local.get $l19)
                         (i32.shl
                           (i32.and
                             (i32.add
@@ -137,7 +143,7 @@
                                 (i32.const 22)))
                             (i32.const 1023))
                           (i32.const 5))))))
-                (if $I9
+                (if $I10
                   (i64.ne
                     (local.tee $l3
                       (i64.xor
@@ -153,7 +159,7 @@
                     (local.set $l2
                       (i32.load offset=28 align=1
                         (local.get $l5)))
-                    (if $I10
+                    (if $I11
                       (i64.ne
                         (i64.shl
                           (local.get $l3)
@@ -163,57 +169,57 @@
                       (then
                         (i64.store align=1
                           (local.get $p0)
-                          (local.get $l15))
-                        (local.set $l13
+                          (local.get $l16))
+                        (local.set $l14
                           (i32.add
-                            (local.get $l13)
+                            (local.get $l14)
                             (i32.const 2)))
-                        (local.set $l19
+                        (local.set $l20
                           (i64.const 131076))
-                        (br $B0)))))
+                        (br $B1)))))
                 (i64.store32 align=1
                   (i32.add
                     (i32.wrap_i64
                       (local.get $l7))
                     (local.get $l4))
-                  (local.get $l15))
+                  (local.get $l16))
                 (i64.store align=1
                   (local.get $p0)
-                  (local.get $l15))
-                (local.set $l19
-                  (local.get $l17))
-                (br $B4)))
-            (if $I11
-              (local.get $l20)
+                  (local.get $l16))
+                (local.set $l20
+                  (local.get $l18))
+                (br $B5)))
+            (if $I12
+              (local.get $l21)
               (then
                 (i32.store offset=816 align=1
                   (local.get $p0)
-                  (local.get $l20))
+                  (local.get $l21))
                 (i64.store offset=896 align=1
                   (local.get $p0)
-                  (local.get $l21))
+                  (local.get $l22))
                 (i64.store offset=904 align=1
                   (local.get $p0)
-                  (local.get $l22))))
+                  (local.get $l23))))
             (return_call $f.jump
               (local.get $p0)
-              (local.get $l19)
-              (local.get $l13))))))
-    (if $I12
-      (local.get $l20)
+              (local.get $l20)
+              (local.get $l14))))))
+    (if $I13
+      (local.get $l21)
       (then
         (i32.store offset=816 align=1
           (local.get $p0)
-          (local.get $l20))
+          (local.get $l21))
         (i64.store offset=896 align=1
           (local.get $p0)
-          (local.get $l21))
+          (local.get $l22))
         (i64.store offset=904 align=1
           (local.get $p0)
-          (local.get $l22))))
+          (local.get $l23))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64
-        (local.get $l19))
-      (local.get $l13))
+        (local.get $l20))
+      (local.get $l14))
     (unreachable)))

@@ -4,75 +4,81 @@
 ;;   ret
 (module
   (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i64 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32 i32) (result i32)))
-  (type $t3 (func (param i32 i64 i64) (result i32)))
-  (type $t4 (func (param i32) (result i32)))
-  (type $t5 (func (param i32 i32) (result i32)))
+  (type $t1 (func (param i32 i32 i32) (result i32)))
+  (type $t2 (func (param i32 i32) (result i32)))
   (import "m" "m" (memory $m.m 16 16))
   (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "jumpIndirect" (func $f.jumpIndirect (type $t1)))
-  (import "f" "interpretAt" (func $f.interpretAt (type $t0)))
-  (import "f" "stopAt" (func $f.stopAt (type $t0)))
-  (import "f" "enter" (func $f.enter (type $t2)))
-  (import "f" "hot" (func $f.hot (type $t2)))
-  (import "f" "interpret" (func $f.interpret (type $t2)))
-  (import "f" "stop" (func $f.stop (type $t2)))
-  (import "f" "flagsOf" (func $f.flagsOf (type $t3)))
-  (import "f" "settleFlags" (func $f.settleFlags (type $t4)))
-  (func $r0 (export "r0") (type $t5) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i32) (local $l11 i32) (local $l12 i32) (local $l13 i64) (local $l14 i64) (local $l15 i32) (local $l16 i32) (local $l17 i64) (local $l18 i64) (local $l19 i64) (local $l20 i32) (local $l21 i64) (local $l22 i32) (local $l23 i64) (local $l24 i64)
+  (import "f" "interpret" (func $f.interpret (type $t1)))
+  (import "f" "hot" (func $f.hot (type $t1)))
+  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i32) (local $l11 i32) (local $l12 i32) (local $l13 i64) (local $l14 i64) (local $l15 i32) (local $l16 i32) (local $l17 i32) (local $l18 i64) (local $l19 i64) (local $l20 i64) (local $l21 i32) (local $l22 i64) (local $l23 i32) (local $l24 i64) (local $l25 i64)
     (local.set $l16
-      (local.get $p1))
+      (i32.sub
+        (i32.load align=1
+          (i32.const 12288))
+        (i32.const 1)))
+    (i32.store align=1
+      (i32.const 12288)
+      (local.get $l16))
+    (if $I0
+      (i32.eqz
+        (local.get $l16))
+      (then
+        (return_call $f.hot
+          (local.get $p0)
+          (i32.const 131072)
+          (local.get $p1))))
     (local.set $l17
+      (local.get $p1))
+    (local.set $l18
       (i64.load offset=256 align=1
         (local.get $p0)))
-    (local.set $l18
+    (local.set $l19
       (i64.load offset=232 align=1
         (local.get $p0)))
-    (local.set $l19
+    (local.set $l20
       (i64.load offset=240 align=1
         (local.get $p0)))
-    (local.set $l20
+    (local.set $l21
       (i32.load offset=884 align=1
         (local.get $p0)))
-    (block $B0
-      (block $B1
-        (block $B2
-          (block $B3
-            (block $B4
-              (block $B5
-                (if $I6
+    (block $B1
+      (block $B2
+        (block $B3
+          (block $B4
+            (block $B5
+              (block $B6
+                (if $I7
                   (i32.lt_s
                     (local.tee $l15
-                      (local.tee $l16
+                      (local.tee $l17
                         (i32.sub
-                          (local.get $l16)
+                          (local.get $l17)
                           (i32.const 3))))
                     (i32.const 0))
                   (then
-                    (local.set $l16
+                    (local.set $l17
                       (i32.add
-                        (local.get $l16)
+                        (local.get $l17)
                         (i32.const 3)))
-                    (local.set $l21
+                    (local.set $l22
                       (i64.const 131072))
-                    (br $B0)))
-                (if $I7
+                    (br $B1)))
+                (if $I8
                   (i32.and
                     (i32.wrap_i64
                       (local.tee $l14
-                        (local.get $l17)))
+                        (local.get $l18)))
                     (i32.load offset=868 align=1
                       (local.get $p0)))
                   (then
-                    (local.set $l16
+                    (local.set $l17
                       (i32.add
-                        (local.get $l16)
+                        (local.get $l17)
                         (i32.const 3)))
-                    (local.set $l21
+                    (local.set $l22
                       (i64.const 131072))
-                    (br $B0)))
+                    (br $B1)))
                 (local.set $l12
                   (i32.wrap_i64
                     (local.tee $l13
@@ -81,7 +87,7 @@
                         (i64.const -16)))))
                 (local.set $l11
                   (i32.add
-                    (local.get $l20)
+                    (local.get $l21)
                     (i32.shl
                       (i32.and
                         (i32.add
@@ -99,7 +105,7 @@
                       (local.get $l13))
                     (i32.load offset=24 align=1
                       (local.get $l11))))
-                (if $I8
+                (if $I9
                   (i64.ne
                     (local.tee $l9
                       (i64.xor
@@ -112,7 +118,7 @@
                           (local.get $l11))))
                     (i64.const 0))
                   (then
-                    (if $I9
+                    (if $I10
                       (i64.ne
                         (i64.shl
                           (local.get $l9)
@@ -121,26 +127,26 @@
                               (local.get $l11))))
                         (i64.const 0))
                       (then
-                        (local.set $l16
+                        (local.set $l17
                           (i32.add
-                            (local.get $l16)
+                            (local.get $l17)
                             (i32.const 3)))
-                        (local.set $l21
+                        (local.set $l22
                           (i64.const 131072))
-                        (br $B0)))))
+                        (br $B1)))))
                 (i64.store align=1
                   (local.get $l10)
-                  (local.get $l18))
+                  (local.get $l19))
                 (i64.store offset=8 align=1
                   (local.get $l10)
-                  (local.get $l19))
+                  (local.get $l20))
                 (local.set $l8
-                  (local.tee $l17
+                  (local.tee $l18
                     (local.get $l13)))
                 (local.set $l7
                   (i32.load offset=868 align=1
                     (local.get $p0)))
-                (if $I10
+                (if $I11
                   (i32.and
                     (i32.wrap_i64
                       (local.get $l8))
@@ -148,20 +154,20 @@
                   (then
                     (i64.store offset=256 align=1
                       (local.get $p0)
-                      (local.get $l17))
-                    (local.set $l16
+                      (local.get $l18))
+                    (local.set $l17
                       (i32.add
-                        (local.get $l16)
+                        (local.get $l17)
                         (i32.const 2)))
-                    (local.set $l21
+                    (local.set $l22
                       (i64.const 131076))
-                    (br $B0)))
+                    (br $B1)))
                 (local.set $l6
                   (i32.wrap_i64
                     (local.get $l8)))
                 (local.set $l5
                   (i32.add
-                    (local.get $l20)
+                    (local.get $l21)
                     (i32.shl
                       (i32.and
                         (i32.add
@@ -179,7 +185,7 @@
                       (local.get $l8))
                     (i32.load offset=24 align=1
                       (local.get $l5))))
-                (if $I11
+                (if $I12
                   (i64.ne
                     (local.tee $l3
                       (i64.xor
@@ -195,7 +201,7 @@
                     (local.set $l2
                       (i32.load offset=28 align=1
                         (local.get $l5)))
-                    (if $I12
+                    (if $I13
                       (i64.ne
                         (i64.shl
                           (local.get $l3)
@@ -205,67 +211,67 @@
                       (then
                         (i64.store offset=256 align=1
                           (local.get $p0)
-                          (local.get $l17))
-                        (local.set $l16
+                          (local.get $l18))
+                        (local.set $l17
                           (i32.add
-                            (local.get $l16)
+                            (local.get $l17)
                             (i32.const 2)))
-                        (local.set $l21
+                        (local.set $l22
                           (i64.const 131076))
-                        (br $B0)))))
-                (local.set $l18
+                        (br $B1)))))
+                (local.set $l19
                   (i64.load align=1
                     (local.get $l4)))
-                (local.set $l19
+                (local.set $l20
                   (i64.load offset=8 align=1
                     (local.get $l4)))
-                (local.set $l17
+                (local.set $l18
                   (i64.add
                     (local.get $l8)
                     (i64.const 16)))
                 (i64.store offset=256 align=1
                   (local.get $p0)
-                  (local.get $l17))
+                  (local.get $l18))
                 (i64.store offset=232 align=1
                   (local.get $p0)
-                  (local.get $l18))
+                  (local.get $l19))
                 (i64.store offset=240 align=1
                   (local.get $p0)
-                  (local.get $l19))
-                (local.set $l21
-                  (local.get $l19))
-                (br $B4)))
-            (if $I13
-              (local.get $l22)
+                  (local.get $l20))
+                (local.set $l22
+                  (local.get $l20))
+                (br $B5)))
+            (if $I14
+              (local.get $l23)
               (then
                 (i32.store offset=816 align=1
                   (local.get $p0)
-                  (local.get $l22))
+                  (local.get $l23))
                 (i64.store offset=896 align=1
                   (local.get $p0)
-                  (local.get $l23))
+                  (local.get $l24))
                 (i64.store offset=904 align=1
                   (local.get $p0)
-                  (local.get $l24))))
+                  (local.get $l25))))
             (return_call $f.jump
               (local.get $p0)
-              (local.get $l21)
-              (local.get $l16))))))
-    (if $I14
-      (local.get $l22)
+              (local.get $l22)
+              (local.get $l17))))))
+    (if $I15
+      (local.get $l23)
       (then
         (i32.store offset=816 align=1
           (local.get $p0)
-          (local.get $l22))
+          (local.get $l23))
         (i64.store offset=896 align=1
           (local.get $p0)
-          (local.get $l23))
+          (local.get $l24))
         (i64.store offset=904 align=1
           (local.get $p0)
-          (local.get $l24))))
+          (local.get $l25))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64
-        (local.get $l21))
-      (local.get $l16))
+        (local.get $l22))
+      (local.get $l17))
     (unreachable)))

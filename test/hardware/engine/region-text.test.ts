@@ -5,11 +5,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import wabt from 'wabt';
 import { assemble, buildDecoder, instructionTable } from '../../../src/hardware/a64/index.ts';
-import type { Callable } from '../../../src/hardware/engine/interpreter/interpreter.ts';
-import { CONTINUATIONS } from '../../../src/hardware/engine/interpreter/runtime.ts';
-import { encodeRegions } from '../../../src/hardware/engine/jit/compile.ts';
+import { encodeBatch } from '../../../src/hardware/engine/jit/compile.ts';
 import { FAR_REACH, findRegion } from '../../../src/hardware/engine/jit/find-region.ts';
-import { flagHelpers } from '../../../src/hardware/engine/jit/flags.ts';
 
 /** A region by what it shows. Its code starts a page. */
 const REGIONS: Record<string, string> = {
@@ -42,21 +39,10 @@ async function textOf(source: string): Promise<string> {
   };
   const region = findRegion(view, 0, FAR_REACH);
   if (!region) throw new Error('nothing to compile');
-  const names: [
-    string,
-    { params: Callable['signature']['params']; results: Callable['signature']['results'] },
-  ][] = [...Object.entries(CONTINUATIONS), ...Object.entries(flagHelpers)];
-  const callables = new Map<string, Callable>(
-    names.map(([name, { params, results }]) => [
-      name,
-      { signature: { params, results }, function: undefined },
-    ]),
-  );
   const options = { conditionTable: 0x1000, tagBias: 0x2000, checksTags: false };
-  const module = readWasm(encodeRegions([{ region, countdown: undefined }], 16, options, callables), {
-    simd: true,
-    tail_call: true,
-  });
+  const orders = [{ region, countdown: 0x3000 }];
+  const { bytes } = encodeBatch({ absent: [], memoryPages: 16, options, orders });
+  const module = readWasm(bytes, { simd: true, tail_call: true });
   module.generateNames();
   module.applyNames();
   return module.toText({ foldExprs: true, inlineExport: true });

@@ -12,16 +12,23 @@ import {
   UNDEFINED,
   type Variant,
 } from '../../a64/index.ts';
-import { Code, type FunctionRef, ModuleWriter } from '../../wasm/index.ts';
+import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm/index.ts';
 import { flagHelpers } from '../jit/flags.ts';
 import { InterpreterInsn } from './insn.ts';
-import { HANDLER, type JitHooks, Runtime } from './runtime.ts';
+import { CONTINUATIONS, HANDLER, type JitHooks, Runtime } from './runtime.ts';
 
 /** wasm32's limits, so that one module serves memories of all sizes. */
 const SMALLEST_MEMORY = 1;
 const LARGEST_MEMORY = 65536;
 
-export const BUILT_HELPERS = { ...builtHelpers, ...flagHelpers };
+const BUILT_HELPERS = { ...builtHelpers, ...flagHelpers };
+
+/** What compiled regions may call, by name. */
+export const CALLABLES: Readonly<Record<string, Signature>> = {
+  ...CONTINUATIONS,
+  ...BUILT_HELPERS,
+  ...hostHelpers,
+};
 
 /** Arm ARM C1.2.4: does condition `cond` hold for these flags? */
 export function conditionHolds(cond: number, nzcv: number): boolean {
@@ -30,11 +37,13 @@ export function conditionHolds(cond: number, nzcv: number): boolean {
   return (cond & 1) === 1 && cond !== 15 ? !base : base;
 }
 
-/** Where the tables are, from `base` on: 256 condition bytes, the tags' place, the decoder's root, its switches. */
+/** Where the tables are, from `base` on: 256 condition bytes, two words, the decoder's root, its switches. */
 class TableLayout {
   readonly conditions: number;
   /** u32: PhysicalMemory.tagBias, which the memory's size decides. */
   readonly tagBias: number;
+  /** i32: minus the arrivals that make code hot. */
+  readonly arrivals: number;
   readonly root: number;
   readonly switches: readonly number[];
   readonly bytes: number;
@@ -42,7 +51,8 @@ class TableLayout {
   constructor(decoder: Decoder, base: number) {
     this.conditions = base;
     this.tagBias = base + 256;
-    this.root = base + 260;
+    this.arrivals = base + 260;
+    this.root = base + 264;
     let next = this.root + decoder.root.length * 2;
     this.switches = decoder.switches.map((s) => {
       const at = next;
@@ -58,8 +68,9 @@ interface Placement {
   readonly tables: Uint8Array;
   /** Offset of the table that tells whether a condition holds. */
   readonly conditionTable: number;
-  /** Offset of the word that holds the memory's tagBias. */
+  /** Offsets of words that the instance fills in: the memory's tagBias, and minus the arrivals that make code hot. */
   readonly tagBias: number;
+  readonly arrivals: number;
   /** Index of the first function table slot that is free for regions. */
   readonly firstSpare: number;
 }
@@ -93,7 +104,8 @@ const images = new Map<string, InterpreterImage>();
 
 const featureKey = (absent: ReadonlySet<Feature>): string => [...absent].sort().join();
 
-function decoderFor(absent: ReadonlySet<Feature>): Decoder {
+/** The decoder of a CPU without these features; each is built once. */
+export function decoderFor(absent: ReadonlySet<Feature>): Decoder {
   const key = featureKey(absent);
   let decoder = decoders.get(key);
   if (!decoder) {
@@ -111,7 +123,7 @@ export function interpreterImage(
 ): { image: InterpreterImage; base: number } {
   const decoder = decoderFor(absent);
   const base = reserve(new TableLayout(decoder, 0).bytes);
-  const key = `${featureKey(absent)}:${base}:${jit?.codeCache}:${jit?.spareTable}:${jit?.hot}`;
+  const key = `${featureKey(absent)}:${base}:${jit?.codeCache}:${jit?.spareTable}`;
   let image = images.get(key);
   if (!image) {
     const made = bytes.get(key) ?? generate(key, decoder, new TableLayout(decoder, base), jit);
@@ -129,6 +141,7 @@ function generate(key: string, decoder: Decoder, layout: TableLayout, jit: JitHo
     decodeTable: layout.root,
     conditionTable: layout.conditions,
     tagBias: layout.tagBias,
+    arrivals: layout.arrivals,
     jit,
   };
   const runtime = new Runtime(module, tables, BUILT_HELPERS, hostHelpers);
@@ -165,6 +178,7 @@ function generate(key: string, decoder: Decoder, layout: TableLayout, jit: JitHo
     ),
     conditionTable: layout.conditions,
     tagBias: layout.tagBias,
+    arrivals: layout.arrivals,
     firstSpare: elements.length,
   };
 }

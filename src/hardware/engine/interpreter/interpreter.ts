@@ -4,20 +4,13 @@
 import { type Decoder, type Feature, hostHelpers } from '../../a64/index.ts';
 import type { Services } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
-import type { Signature } from '../../wasm/index.ts';
-import { BUILT_HELPERS, interpreterImage } from './image.ts';
-import { CONTINUATIONS, type JitHooks } from './runtime.ts';
+import { CALLABLES, interpreterImage } from './image.ts';
+import type { JitHooks } from './runtime.ts';
 
 /** Whatever can run as a vCPU's system side: the Cpu, or a test's. */
 export interface EngineClient extends Services {
   /** Offset of its STATE. */
   readonly base: number;
-}
-
-/** Something that other modules may call, by its signature. */
-export interface Callable {
-  readonly signature: Signature;
-  readonly function: unknown;
 }
 
 export class Interpreter {
@@ -36,6 +29,7 @@ export class Interpreter {
     const { image, base } = interpreterImage(absent, jit, (bytes) => memory.reserve(bytes));
     memory.u8.set(image.tables, base);
     memory.u32[image.tagBias / 4] = memory.tagBias;
+    memory.u32[image.arrivals / 4] = -(jit?.hot ?? 0);
     this.decoder = image.decoder;
     this.conditionTable = image.conditionTable;
     this.firstSpare = image.firstSpare;
@@ -65,17 +59,11 @@ export class Interpreter {
     };
   }
 
-  /** What compiled regions may call, by name. */
-  callables(): Map<string, Callable> {
-    const found = new Map<string, Callable>();
-    const add = (signatures: Readonly<Record<string, Signature>>, from: Record<string, unknown>): void => {
-      for (const [name, signature] of Object.entries(signatures))
-        found.set(name, { signature, function: from[name] });
-    };
-    add(CONTINUATIONS, this.exports);
-    add(BUILT_HELPERS, this.exports);
-    add(hostHelpers, this.hostHelpers);
-    return found;
+  /** The functions that compiled regions may call (CALLABLES), by name. */
+  callables(): Record<string, unknown> {
+    return Object.fromEntries(
+      Object.keys(CALLABLES).map((name) => [name, this.exports[name] ?? this.hostHelpers[name]]),
+    );
   }
 
   /**

@@ -68,6 +68,8 @@ export interface RuntimeTables {
   readonly conditionTable: number;
   /** Offset of the u32 that tells where allocation tags are (PhysicalMemory.tagBias). */
   readonly tagBias: number;
+  /** Offset of the i32 that arrivals at an instruction are counted from, up to zero. */
+  readonly arrivals: number;
   readonly jit?: JitHooks | undefined;
 }
 
@@ -102,7 +104,7 @@ export class Runtime {
       this.helpers.set(name, module.importFunction('helper', name, params, results));
     }
     this.hasRegions = tables.jit !== undefined;
-    if (tables.jit) this.enterFunction = this.defineEnter(tables.jit);
+    if (tables.jit) this.enterFunction = this.defineEnter(tables.jit, tables.arrivals);
     this.jumpFunction = this.defineJump('jump');
     this.jumpIndirectFunction = this.defineJump('jumpIndirect');
     this.defineRun();
@@ -259,7 +261,7 @@ export class Runtime {
   }
 
   /** (cpu, hpc, budget): the region compiled for this instruction, or the interpreter, which counts the visit. */
-  private defineEnter({ codeCache, hot }: JitHooks): FunctionRef {
+  private defineEnter({ codeCache }: JitHooks, arrivals: number): FunctionRef {
     const ref = this.module.declare(['i32', 'i32', 'i32'], ['i32'], 'enter');
     const c = new Code(this.module, ref.signature);
     const [cpu, hpc, budget] = [c.param(0), c.param(1), c.param(2)];
@@ -271,7 +273,8 @@ export class Runtime {
       .add(codeCache);
     c.if(c.load('i32.load', entry, 0, 'state').ne(hpc), () => {
       c.store('i32.store', entry, 0, hpc, 'state');
-      c.store('i32.store', entry, 4, -hot, 'state');
+      const from = c.load('i32.load', c.i32(0), arrivals, 'constant');
+      c.store('i32.store', entry, 4, from, 'state');
     });
     const known = c.load('i32.load', entry, 4, 'state');
     c.if(known.gtS(0), () => c.tailCallIndirect(REGION, known, cpu, budget));

@@ -18,7 +18,11 @@ export class CodeCache {
   /** Regions by the page that holds their code. */
   private readonly pages = new Map<number, Set<number>>();
 
-  constructor(memory: PhysicalMemory) {
+  private readonly hot: number;
+
+  /** `hot`: how many arrivals make code worth compiling. */
+  constructor(memory: PhysicalMemory, hot: number) {
+    this.hot = hot;
     this.base = memory.reserve(CACHE_ENTRIES * CACHE_ENTRY_BYTES, 64);
     this.u32 = memory.u32;
   }
@@ -57,6 +61,11 @@ export class CodeCache {
   /** Nothing that starts here is to be compiled. */
   refuse(host: number): void {
     this.install(host, NEVER, [pageOf(host)]);
+  }
+
+  /** What stands for an instruction, if it is still this, goes; arrivals are counted anew. */
+  forget(host: number, known: number): void {
+    if (this.get(host) === known) this.set(host, -this.hot);
   }
 
   /** The page's code may have changed: each region is looked at again when control next arrives. */

@@ -1,77 +1,107 @@
-// Region to WebAssembly module: one exported function, importing memory and what it calls of the interpreter.
+// Regions to a WebAssembly module: one exported function each, importing memory and what they call of the interpreter.
+// It needs nothing of the machine that they are for but plain data, so that another thread can do it.
 
-import type { PhysicalMemory } from '../../memory/index.ts';
-import { Code, type FunctionRef, ModuleWriter } from '../../wasm/index.ts';
-import type { Callable } from '../interpreter/interpreter.ts';
+import type { Decoder, Feature, Variant } from '../../a64/index.ts';
+import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm/index.ts';
+import { CALLABLES, decoderFor } from '../interpreter/image.ts';
 import { REGION } from '../interpreter/runtime.ts';
 import { JitInsn } from './insn.ts';
 import { type BasicBlock, pageOf, type Region, type Way } from './region.ts';
 import { type RegionEnvironment, type RegionOptions, RegionState } from './region-state.ts';
 import { emitStructured } from './structure.ts';
 
-export type RegionFunction = (cpu: number, budget: number) => number;
-
-const WASM_PAGE = 65536;
-
-/** A region to compile, and where the entries are counted that remain before it is worth compiling again. */
+/** A region to compile. */
 export interface Order {
   readonly region: Region;
-  readonly countdown: number | undefined;
+  /** Offset of the u32 that its entries count down. */
+  readonly countdown: number;
   /** Where it counts for a profile. */
-  readonly counter?: number | undefined;
-  /** Told how many bytes its function has. */
-  written?(bytes: number): void;
+  readonly counter?: number;
 }
 
-/** One module for several regions. It imports all callables, in their order; region k is exported as 'r' + k. */
-export function encodeRegions(
-  orders: readonly Order[],
-  memoryPages: number,
-  options: RegionOptions,
-  callables: ReadonlyMap<string, Callable>,
-): Uint8Array {
+/** What goes into one module. Plain data. */
+export interface Batch {
+  /** Features of the instruction table that the CPU lacks. */
+  readonly absent: readonly Feature[];
+  readonly memoryPages: number;
+  readonly options: RegionOptions;
+  readonly orders: readonly Order[];
+}
+
+export interface Compiled {
+  /** Exports a function for each order, in their order. */
+  readonly module: WebAssembly.Module;
+  /** Bytes of each function. */
+  readonly sizes: readonly number[];
+  /** Milliseconds that it took. */
+  readonly milliseconds: number;
+}
+
+/** Compiles a batch; `now` is a clock in milliseconds. */
+export function compileBatch(batch: Batch, now: () => number): Compiled {
+  const started = now();
+  const { bytes, sizes } = encodeBatch(batch);
+  return { module: new WebAssembly.Module(bytes), sizes, milliseconds: now() - started };
+}
+
+/** The module's bytes, and how many of them each function has. */
+export function encodeBatch(batch: Batch): { bytes: Uint8Array; sizes: number[] } {
+  const { memoryPages, options, orders } = batch;
+  const decoder = decoderFor(new Set(batch.absent));
   const module = new ModuleWriter();
   module.importMemory('m', 'm', memoryPages, memoryPages);
   const imported = new Map<string, FunctionRef>();
-  for (const [name, { signature }] of callables) {
-    imported.set(name, module.importFunction('f', name, signature.params, signature.results));
-  }
   const environment: RegionEnvironment = {
     ...options,
-    import: (name) => imported.get(name) as FunctionRef,
+    import(name) {
+      const known = imported.get(name);
+      if (known) return known;
+      const { params, results } = CALLABLES[name] as Signature;
+      const ref = module.importFunction('f', name, params, results);
+      imported.set(name, ref);
+      return ref;
+    },
   };
-  // One region at a time is built and written, so that what it was built from dies young.
-  for (const [k, order] of orders.entries()) {
-    const { region, countdown, counter } = order;
+  // One region at a time is built and written, so that what it was built from dies young. Functions are declared when
+  // all imports are known, which come before them.
+  const bodies = orders.map((order) => {
     const code = new Code(module, REGION);
-    emitRegion(new RegionState(code, region.pages, environment, counter), region, countdown);
-    const body = code.finish();
-    order.written?.(body.length);
+    emitRegion(new RegionState(code, order.region.pages, environment, order.counter), order, decoder);
+    return code.finish();
+  });
+  for (const [k, body] of bodies.entries())
     module.define(module.declare(REGION.params, REGION.results, `r${k}`), body);
-  }
-  return module.encode();
+  const sizes = bodies.map((body) => body.length);
+  return { bytes: module.encode(), sizes };
 }
 
-function emitRegion(state: RegionState, region: Region, countdown: number | undefined): void {
+function emitRegion(state: RegionState, { region, countdown }: Order, decoder: Decoder): void {
   const insn = new JitInsn(state);
   state.build(
     () =>
       emitStructured(state.code, region, {
-        block: (block, go) => emitBlock(state, insn, block, go),
+        block: (block, go) => emitBlock(state, insn, decoder, block, go),
         leaveTo: ({ at }) => state.leave('enter', at, 0),
       }),
     () => {
       state.countEntry();
-      if (countdown !== undefined) state.countDown(countdown, (region.blocks[0] as BasicBlock).at);
+      state.countDown(countdown, (region.blocks[0] as BasicBlock).at);
     },
   );
 }
 
-function emitBlock(state: RegionState, insn: JitInsn, block: BasicBlock, go: (to: number) => void): void {
-  const count = block.instructions.length;
+function emitBlock(
+  state: RegionState,
+  insn: JitInsn,
+  decoder: Decoder,
+  block: BasicBlock,
+  go: (to: number) => void,
+): void {
+  const count = block.words.length;
   insn.beginBlock();
   state.charge(block.at, count);
-  for (const [k, instruction] of block.instructions.entries()) insn.emit(instruction, count - k);
+  for (const [k, word] of block.words.entries())
+    insn.emit(block.at + 4 * k, word, decoder.decode(word) as Variant, count - k);
   const to = ({ at, block: index }: Way): void => {
     if (index === undefined) state.leave('enter', at, 0);
     else {
@@ -103,23 +133,3 @@ function emitBlock(state: RegionState, insn: JitInsn, block: BasicBlock, go: (to
       else state.jumpIndirect(ending.target, ending.btype);
   }
 }
-
-/** What every module of regions imports. */
-export function regionImports(
-  memory: PhysicalMemory,
-  callables: ReadonlyMap<string, Callable>,
-): Record<string, Record<string, unknown>> {
-  const functions = [...callables].map(([name, callable]) => [name, callable.function]);
-  return { m: { m: memory.memory }, f: Object.fromEntries(functions) };
-}
-
-/** Instantiates what encodeRegions wrote; the regions' functions in their order. */
-export function instantiateRegions(
-  bytes: Uint8Array,
-  imports: Record<string, Record<string, unknown>>,
-): RegionFunction[] {
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
-  return Object.values(instance.exports) as RegionFunction[];
-}
-
-export const memoryPagesOf = (memory: PhysicalMemory): number => memory.memory.buffer.byteLength / WASM_PAGE;

@@ -1,16 +1,8 @@
 // Finds a region: follows direct branches from the entry, and into the functions that it calls where they are small
 // and known to be called. Ways that lead elsewhere leave the region.
 
-import { type Decoder, type Fields, fieldsOf } from '../../a64/index.ts';
-import {
-  type BasicBlock,
-  CODE_PAGE,
-  pageOf,
-  type Reach,
-  type Region,
-  type RegionInstruction,
-  type Way,
-} from './region.ts';
+import { type Decoder, type Fields, fieldsOf, type Row } from '../../a64/index.ts';
+import { type BasicBlock, CODE_PAGE, pageOf, type Reach, type Region, type Way } from './region.ts';
 
 /** What is hot: the function around the entry, in its page. */
 export const NEAR_REACH: Reach = { instructions: 200, depth: 0, callee: 0, pages: false };
@@ -41,6 +33,14 @@ function displacement(fields: Fields): number {
   throw new Error('a direct branch without a displacement');
 }
 
+/** What matters of an instruction for where control goes. */
+interface Found {
+  readonly word: number;
+  readonly flow: Row['flow'];
+  /** Where a direct branch leads. */
+  readonly target: number;
+}
+
 /** One call of a function: its instructions that are in the region. */
 interface Activation {
   readonly entry: number;
@@ -57,7 +57,7 @@ interface Activation {
 class Finder {
   private readonly view: CodeView;
   private readonly reach: Reach;
-  private readonly decoded = new Map<number, RegionInstruction | undefined>();
+  private readonly decoded = new Map<number, Found | undefined>();
   private readonly pages = new Map<number, number | undefined>();
   private readonly activations: Activation[] = [];
   private total = 0;
@@ -88,18 +88,20 @@ class Finder {
   }
 
   /** The instruction at a place, unless it must leave generated code. */
-  private instruction(at: number): RegionInstruction | undefined {
+  private instruction(at: number): Found | undefined {
     if (!this.decoded.has(at)) this.decoded.set(at, this.decode(at));
     return this.decoded.get(at);
   }
 
-  private decode(at: number): RegionInstruction | undefined {
+  private decode(at: number): Found | undefined {
     const host = this.hostOf(at);
     if (host === undefined) return undefined;
     const word = this.view.word(host);
     const variant = this.view.decoder.decode(word);
     if (!variant || variant.row.flow === 'leave') return undefined;
-    return { at, word, variant, fields: fieldsOf(variant.row.pattern, word) };
+    const { flow, pattern } = variant.row;
+    const isDirect = flow === 'jump' || flow === 'branch' || flow === 'call';
+    return { word, flow, target: isDirect ? at + displacement(fieldsOf(pattern, word)) : at };
   }
 
   private activate(entry: number, caller: Activation | undefined, returnTo: number): Activation {
@@ -138,10 +140,10 @@ class Finder {
         if (!instruction) break;
         found.add(at);
         this.total++;
-        const { flow } = instruction.variant.row;
-        if (flow === 'jump' || flow === 'branch') lead(at, at + displacement(instruction.fields));
+        const { flow, target } = instruction;
+        if (flow === 'jump' || flow === 'branch') lead(at, target);
         if (flow === 'call') {
-          const callee = this.call(activation, at, at + displacement(instruction.fields));
+          const callee = this.call(activation, at, target);
           if (callee) activation.calls.set(at, callee);
           if (callee) lead(at + 4, at + 4);
         }
@@ -179,11 +181,8 @@ class Finder {
         const instruction = this.instruction(at);
         if (!instruction) break;
         if (found.add(at).size > this.reach.callee) return undefined;
-        const { flow } = instruction.variant.row;
-        if (flow === 'jump' || flow === 'branch') {
-          const target = at + displacement(instruction.fields);
-          if (this.follows(at, target)) work.push(target);
-        }
+        const { flow, target } = instruction;
+        if ((flow === 'jump' || flow === 'branch') && this.follows(at, target)) work.push(target);
         if (flow === 'jump' || flow === 'indirect' || flow === 'return') break;
         at += 4;
       }
@@ -205,21 +204,20 @@ class Finder {
   }
 
   private block(activation: Activation, start: number): BasicBlock {
-    const { found, leaders, caller, calls } = activation;
+    const { leaders, caller, calls } = activation;
     const way = (to: number, of: Activation | undefined): Way => ({ at: to, block: of?.leaders.get(to) });
-    const instructions: RegionInstruction[] = [];
+    const words: number[] = [];
     let flow: BasicBlock['flow'] = 'next';
     let target: Way | undefined;
     let at = start;
-    while (flow === 'next' && found.has(at) && (at === start || !leaders.has(at))) {
-      const instruction = this.instruction(at) as RegionInstruction;
-      instructions.push(instruction);
-      const rowFlow = instruction.variant.row.flow;
-      if (rowFlow && rowFlow !== 'leave') {
-        flow = rowFlow;
+    while (flow === 'next' && activation.found.has(at) && (at === start || !leaders.has(at))) {
+      const found = this.instruction(at) as Found;
+      words.push(found.word);
+      if (found.flow && found.flow !== 'leave') {
+        flow = found.flow;
         if (flow === 'return') target = caller && way(activation.returnTo, caller);
         else if (flow !== 'indirect') {
-          target = way(at + displacement(instruction.fields), flow === 'call' ? calls.get(at) : activation);
+          target = way(found.target, flow === 'call' ? calls.get(at) : activation);
         }
       }
       at += 4;
@@ -227,7 +225,7 @@ class Finder {
     return {
       index: leaders.get(start) as number,
       at: start,
-      instructions,
+      words,
       flow,
       next: way(at, activation),
       target,

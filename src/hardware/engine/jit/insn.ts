@@ -3,10 +3,12 @@
 
 import {
   type Fields,
+  fieldsOf,
   Insn,
   type MemoryOptions,
   type ReachOptions,
   type RegisterRef,
+  type Variant,
 } from '../../a64/index.ts';
 import { SP, STATE, TLB, XZR } from '../../cpu/index.ts';
 import type { Block, Code, FunctionRef, Operand, Value } from '../../wasm/index.ts';
@@ -23,7 +25,6 @@ import {
   tlbEntry,
 } from '../tlb-lookup.ts';
 import { conditionOf, FLAGS, type FlagsKind, packedFlags } from './flags.ts';
-import type { RegionInstruction } from './region.ts';
 import type { RegionState } from './region-state.ts';
 
 /** How a block's last instruction passes control on, as its semantics said. */
@@ -40,7 +41,8 @@ export class JitInsn extends Insn {
   f: Fields = {};
   ending: Ending | undefined;
   private readonly state: RegionState;
-  private instruction: RegionInstruction | undefined;
+  /** Place of the current instruction. */
+  private at = 0;
   /** What remains of the block's budget before the current instruction. */
   private left = 0;
   /** What the flags are, where that is known at this point of the program. */
@@ -62,13 +64,12 @@ export class JitInsn extends Insn {
     this.simdAllowed = undefined;
   }
 
-  /** Emits one instruction; `left` is how many of its block remain, this one included. */
-  emit(instruction: RegionInstruction, left: number): void {
-    this.instruction = instruction;
+  /** Emits the instruction at a place; `left` is how many of its block remain, this one included. */
+  emit(at: number, word: number, { row }: Variant, left: number): void {
+    this.at = at;
     this.left = left;
-    this.f = instruction.fields;
+    this.f = fieldsOf(row.pattern, word);
     this.ending = undefined;
-    const { row } = instruction.variant;
     if (row.simd && !(this.simdAllowed && this.c.isInside(this.simdAllowed))) {
       this.deoptIf(this.c.load('i32.load', this.cpu, STATE.fpTrapped, 'state'));
       this.simdAllowed = this.c.block;
@@ -77,7 +78,7 @@ export class JitInsn extends Insn {
   }
 
   private deopt(): void {
-    this.state.leave('interpret', (this.instruction as RegionInstruction).at, this.left);
+    this.state.leave('interpret', this.at, this.left);
   }
   private deoptIf(condition: Value): void {
     this.c.if(condition, () => this.deopt());
@@ -190,7 +191,7 @@ export class JitInsn extends Insn {
   // Control.
 
   pc(): Value {
-    return this.state.pcOf((this.instruction as RegionInstruction).at);
+    return this.state.pcOf(this.at);
   }
   branch(): void {
     this.ending = { kind: 'jump' };
@@ -212,7 +213,7 @@ export class JitInsn extends Insn {
   }
   leaveForInterrupt(): void {
     const waiting = this.c.load('i32.load', this.cpu, STATE.interrupts, 'state');
-    const after = (this.instruction as RegionInstruction).at + 4;
+    const after = this.at + 4;
     this.c.if(waiting, () => this.state.leave('stop', after, this.left - 1));
   }
   resynchronize(): void {

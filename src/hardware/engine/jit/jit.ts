@@ -1,44 +1,47 @@
 // The engine with a JIT: the interpreter, which counts where control arrives, and regions compiled for what is hot.
-// Both run the same instructions to the same states and counts; only the speed differs.
+// Both run the same instructions to the same states and counts; only the speed differs, and so it does not matter when
+// a region is ready.
 
 import type { Decoder, Feature } from '../../a64/index.ts';
 import { registerOffset, STATE, TLB, tlbIndex } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
-import { type Callable, type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
+import { type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
 import { HOT_CODE } from '../interpreter/runtime.ts';
 import { CodeCache, NEVER } from './code-cache.ts';
-import { encodeRegions, instantiateRegions, memoryPagesOf, type Order, regionImports } from './compile.ts';
+import type { Batch, Compiled, Order } from './compile.ts';
+import { inlineCompiler, type RegionCompiler } from './compiler.ts';
 import { type CodeView, FAR_REACH, findRegion, NEAR_REACH } from './find-region.ts';
 import { Profile, type ProfiledRegion } from './profile.ts';
-import { CODE_PAGE, pageOf, type Region } from './region.ts';
+import { CODE_PAGE, type Region } from './region.ts';
+import { type LiveRegion, placesOf, RegionTable } from './region-table.ts';
 
-/** Regions alive at a time; all are dropped when there is no room for one more. */
+/** Regions that exist at a time, in use or on their way. */
 const MAX_REGIONS = 8192;
 /** Compiling a region costs as much as interpreting it some two thousand times. */
 const HOT = 2000;
+/** The same where another thread does most of it. */
+const HOT_IN_BACKGROUND = 1000;
 /** Entries of a region after which it is compiled once more, with what it calls. */
 const HOTTER = 300_000;
+const HOTTER_IN_BACKGROUND = 50_000;
 /** Regions in a module: making one costs about as much as compiling ten regions. */
 const BATCH = 24;
+/** Batches that another thread has at a time: the one that it works at, and the next. */
+const BATCHES_IN_BACKGROUND = 2;
+/** An arrival count, and a countdown, that is as good as never reached. */
+const LONG = 0x4000_0000;
 
+const WASM_PAGE = 65536;
 const SCTLR = registerOffset('SCTLR_EL1');
 /** TCF0 and TCF in its high half: tag checks at EL0 and EL1. */
 const SCTLR_TCF = 15 << 6;
-
-interface CompiledRegion {
-  readonly index: number;
-  /** Host offsets of its pages. */
-  readonly pages: readonly number[];
-  /** Host offsets of its instructions, and the words they held. */
-  readonly places: Uint32Array;
-  readonly words: Uint32Array;
-}
 
 export interface JitCounters {
   readonly modules: number;
   readonly regions: number;
   readonly revalidated: number;
   readonly refused: number;
+  readonly evicted: number;
   readonly wasmBytes: number;
   readonly guestInstructions: number;
   readonly milliseconds: number;
@@ -52,74 +55,73 @@ export interface JitOptions {
   readonly hotter?: number;
   /** Regions that share a module. */
   readonly batch?: number;
+  /** Regions that may exist at a time. */
+  readonly regions?: number;
   /** Counts what each region runs, see Jit.profile(). */
   readonly profile?: boolean;
   /** Measures the time that compiling takes, in milliseconds; it changes nothing else. */
   readonly now?: () => number;
+  /** Default: this thread. */
+  readonly compiler?: RegionCompiler | undefined;
 }
 
-function wordsOf({ blocks, pages }: Region): Pick<CompiledRegion, 'places' | 'words'> {
-  const words = new Map<number, number>();
-  for (const { instructions } of blocks) {
-    for (const { at, word } of instructions) {
-      const index = pageOf(at);
-      words.set((pages.get(index) as number) + at - index * CODE_PAGE, word);
-    }
-  }
-  return { places: Uint32Array.from(words.keys()), words: Uint32Array.from(words.values()) };
+/** A region from when it was found until it is compiled or not wanted any more. */
+interface Pending {
+  readonly host: number;
+  /** Virtual address, where a profile is made. */
+  readonly address: bigint | undefined;
+  readonly region: Region;
 }
 
 export class Jit {
   private readonly memory: PhysicalMemory;
   private readonly cache: CodeCache;
   private readonly interpreter: Interpreter;
-  private readonly callables: ReadonlyMap<string, Callable>;
+  private readonly table: RegionTable;
+  private readonly compiler: RegionCompiler;
   private readonly imports: Record<string, Record<string, unknown>>;
-  /** By the host offset of their first instruction. */
-  private readonly regions = new Map<number, CompiledRegion>();
-  /** Hot code that waits to share a module. */
-  private readonly queue = new Map<number, Region>();
+  private readonly fixed: Omit<Batch, 'options' | 'orders'>;
+  /** Wanted, by the host offset of their first instruction: waiting to share a module, or being compiled. */
+  private readonly pending = new Map<number, Pending>();
+  private queue: Pending[] = [];
+  private batchesOut = 0;
   private readonly counts = {
     modules: 0,
     regions: 0,
     revalidated: 0,
     refused: 0,
+    evicted: 0,
     wasmBytes: 0,
     guestInstructions: 0,
     milliseconds: 0,
     flushes: 0,
   };
-  private readonly now: () => number;
   private readonly batch: number;
+  /** Further arrivals after which queued code waits for no more company. */
   private readonly urgent: number;
   private readonly hotter: number;
-  /** Offset of an i32 for each region: entries that remain before it is hotter. */
-  private readonly countdowns: number;
   /** Arrivals counted towards `hot` that make a place worth following. */
   private readonly warm: number;
   private checksTags = false;
   private readonly counting: Profile | undefined;
-  /** While a profile is made: virtual addresses of what is in the queue. */
-  private readonly addresses = new Map<number, bigint>();
 
-  constructor(memory: PhysicalMemory, absent?: ReadonlySet<Feature>, options: JitOptions = {}) {
+  constructor(memory: PhysicalMemory, absent: ReadonlySet<Feature> = new Set(), options: JitOptions = {}) {
     this.memory = memory;
-    this.now = options.now ?? (() => 0);
-    this.batch = options.batch ?? BATCH;
-    const hot = options.hot ?? HOT;
-    this.urgent = 2 * hot;
-    this.hotter = options.hotter ?? HOTTER;
-    this.countdowns = memory.reserve(MAX_REGIONS * 4, 64);
+    this.compiler = options.compiler ?? inlineCompiler(options.now ?? (() => 0));
+    const { background } = this.compiler;
+    const hot = options.hot ?? (background ? HOT_IN_BACKGROUND : HOT);
+    this.urgent = background ? LONG : 2 * hot;
+    this.hotter = options.hotter ?? (background ? HOTTER_IN_BACKGROUND : HOTTER);
     this.warm = -(hot - (hot >> 3));
-    this.cache = new CodeCache(memory);
-    if (options.profile) this.counting = new Profile(memory, MAX_REGIONS);
-    this.interpreter = new Interpreter(memory, absent, {
-      codeCache: this.cache.base,
-      spareTable: MAX_REGIONS,
-      hot,
-    });
-    this.callables = this.interpreter.callables();
-    this.imports = regionImports(memory, this.callables);
+    const size = options.regions ?? MAX_REGIONS;
+    // There is always something to evict for a batch.
+    this.batch = Math.min(options.batch ?? BATCH, size >> 2);
+    this.cache = new CodeCache(memory, hot);
+    if (options.profile) this.counting = new Profile(memory, size);
+    this.interpreter = new Interpreter(memory, absent, { codeCache: this.cache.base, spareTable: size, hot });
+    this.table = new RegionTable(memory, this.interpreter.table, this.interpreter.firstSpare, size);
+    this.fixed = { absent: [...absent], memoryPages: memory.memory.buffer.byteLength / WASM_PAGE };
+    this.imports = { m: { m: memory.memory }, f: this.interpreter.callables() };
   }
 
   get decoder(): Decoder {
@@ -137,18 +139,20 @@ export class Jit {
 
   run(client: EngineClient): number {
     this.lookAtTagChecks(client);
+    this.compiler.poll();
     for (;;) {
       const status = this.interpreter.run(client);
       if (status !== HOT_CODE) return status;
       this.hot(client.base);
+      this.compiler.poll();
     }
   }
 
-  /** The guest says that code in this page (or anywhere) has changed, or the frame has another use now. */
+  /**
+   * The guest says that code in this page (or anywhere) has changed, or the frame has another use now. What is being
+   * compiled is compared with memory when it is ready.
+   */
   codeChanged(page: number | 'all'): void {
-    for (const [host, { pages }] of this.queue) {
-      if (page === 'all' || [...pages.values()].includes(page)) this.queue.delete(host);
-    }
     if (page === 'all') this.cache.invalidateAll();
     else this.cache.invalidatePage(page);
   }
@@ -157,33 +161,50 @@ export class Jit {
   private lookAtTagChecks({ base }: EngineClient): void {
     if (this.checksTags || (this.memory.u32[(base + SCTLR + 4) >>> 2] & SCTLR_TCF) === 0) return;
     this.checksTags = true;
-    this.flush();
+    this.pending.clear();
+    this.table.clear();
+    this.cache.clear();
+    this.counts.flushes++;
   }
 
-  /** Control arrived often where the vCPU stands: takes up the old code, or queues it; compiles the queue in time. */
+  /** Control arrived often where the vCPU stands: takes up the old code, or has it compiled. */
   private hot(base: number): void {
     const host = this.memory.u32[(base + STATE.hpc) >>> 2] as number;
-    const before = this.regions.get(host);
-    const hotter = before !== undefined && this.cache.get(host) === before.index;
-    if (!hotter && before?.places.every((place, k) => this.memory.u32[place >>> 2] === before.words[k])) {
+    const before = this.table.at(host);
+    const isHotter = before !== undefined && this.cache.get(host) === this.table.indexOf(before);
+    if (isHotter) this.table.countFrom(before.slot, LONG);
+    else if (before && this.isUnchanged(before)) {
       this.counts.revalidated++;
-      this.cache.install(host, before.index, before.pages);
+      if (!before.isFar) this.table.countFrom(before.slot, this.hotter);
+      this.cache.install(host, this.table.indexOf(before), before.pages);
       return;
     }
-    const isUrgent = this.queue.has(host);
+    const isUrgent = this.pending.has(host);
     if (!isUrgent) {
-      const region = findRegion(this.viewFrom(base, host), host % CODE_PAGE, hotter ? FAR_REACH : NEAR_REACH);
+      if (before?.isFar && isHotter) return;
+      const region = findRegion(
+        this.viewFrom(base, host),
+        host % CODE_PAGE,
+        isHotter ? FAR_REACH : NEAR_REACH,
+      );
       if (!region) {
         this.counts.refused++;
         this.cache.refuse(host);
         return;
       }
-      this.queue.set(host, region);
-      if (this.counting) this.addresses.set(host, this.addressOf(base, host));
-      if (hotter) this.countDown(before.index, this.hotter);
-      else this.cache.wait(host, this.urgent);
+      const pending = { host, region, address: this.counting && this.addressOf(base, host) };
+      this.pending.set(host, pending);
+      this.queue.push(pending);
     }
-    if (isUrgent || this.queue.size >= this.batch) this.compileQueue();
+    // Another instruction may have had its place in the cache meanwhile, so that it is counted again.
+    if (!isHotter) this.cache.wait(host, this.urgent);
+    if (this.compiler.background) this.keepCompilerBusy();
+    else if (isUrgent || this.queue.length >= this.batch) this.compileQueue();
+  }
+
+  private isUnchanged({ places, words }: LiveRegion): boolean {
+    const { u32 } = this.memory;
+    return places.every((place, k) => u32[place >>> 2] === words[k]);
   }
 
   private addressOf(base: number, host: number): bigint {
@@ -209,69 +230,79 @@ export class Jit {
       page,
       word: (at) => u32[at >>> 2] as number,
       isWarm: (at) => {
-        if (this.queue.has(at)) return true;
+        if (this.pending.has(at)) return true;
         const known = this.cache.get(at);
         return known !== undefined && known !== NEVER && (known > 0 || known >= this.warm);
       },
     };
   }
 
-  private countdownOf(index: number): number {
-    return this.countdowns + (index - this.interpreter.firstSpare) * 4;
-  }
-  private countDown(index: number, entries: number): void {
-    this.memory.u32[this.countdownOf(index) >>> 2] = entries;
+  private keepCompilerBusy(): void {
+    while (this.queue.length > 0 && this.batchesOut < BATCHES_IN_BACKGROUND) this.compileQueue();
   }
 
+  /** Has what waits compiled, as far as it is still wanted. */
   private compileQueue(): void {
-    const started = this.now();
-    const { conditionTable, table } = this.interpreter;
-    const { tagBias } = this.memory;
-    const options = { conditionTable, tagBias, checksTags: this.checksTags };
-    if (this.regions.size + this.queue.size > MAX_REGIONS) this.flush();
-    let next = this.interpreter.firstSpare + this.regions.size;
-    const indices = [...this.queue.keys()].map((host) => this.regions.get(host)?.index ?? next++);
-    const orders = [...this.queue].map(([host, region], k) => ({
-      region,
-      countdown: region.reach === NEAR_REACH ? this.countdownOf(indices[k] as number) : undefined,
-      ...this.counted(host, region, indices[k] as number),
-    }));
-    const bytes = encodeRegions(orders, memoryPagesOf(this.memory), options, this.callables);
-    const functions = instantiateRegions(bytes, this.imports);
-    [...this.queue].forEach(([host, region], k) => {
-      const index = indices[k] as number;
-      const pages = [...region.pages.values()];
-      table.set(index, functions[k]);
-      this.countDown(index, this.hotter);
-      this.regions.set(host, { index, pages, ...wordsOf(region) });
-      this.cache.install(host, index, pages);
-      this.counts.guestInstructions += region.instructions;
+    const wanted = this.queue.splice(0, this.batch).filter((one) => this.pending.get(one.host) === one);
+    if (wanted.length === 0) return;
+    const { conditionTable } = this.interpreter;
+    const options = { conditionTable, tagBias: this.memory.tagBias, checksTags: this.checksTags };
+    const slots = wanted.map(() => this.takeSlot());
+    const orders = wanted.map(({ region }, k): Order => {
+      const slot = slots[k] as number;
+      const counter = this.counting && { counter: this.counting.counterOf(slot) };
+      return { region, countdown: this.table.countdownOf(slot), ...counter };
     });
+    this.batchesOut++;
+    this.compiler.compile({ ...this.fixed, options, orders }, (compiled) => {
+      this.batchesOut--;
+      this.install(wanted, slots, compiled);
+      if (this.compiler.background) this.keepCompilerBusy();
+    });
+  }
+
+  private takeSlot(): number {
+    for (;;) {
+      const slot = this.table.take();
+      if (slot !== undefined) return slot;
+      for (const region of this.table.evict()) {
+        this.cache.forget(region.host, this.table.indexOf(region));
+        this.counts.evicted++;
+      }
+    }
+  }
+
+  private install(batch: readonly Pending[], slots: readonly number[], compiled: Compiled): void {
+    const { exports } = new WebAssembly.Instance(compiled.module, this.imports);
+    const functions = Object.values(exports);
+    const live: (LiveRegion & { readonly function: unknown })[] = [];
+    for (const [k, one] of batch.entries()) {
+      const slot = slots[k] as number;
+      const { host, region, address } = one;
+      if (this.pending.get(host) !== one) {
+        this.table.give(slot);
+        continue;
+      }
+      this.pending.delete(host);
+      const pages = [...region.pages.values()];
+      const isFar = region.reach !== NEAR_REACH;
+      const made = { host, slot, pages, isFar, ...placesOf(region) };
+      if (!this.isUnchanged(made)) {
+        this.cache.forget(host, this.cache.get(host) ?? 0);
+        this.table.give(slot);
+        continue;
+      }
+      live.push({ ...made, function: functions[k] });
+      this.table.countFrom(slot, isFar ? LONG : this.hotter);
+      this.cache.install(host, this.table.indexOf(made), pages);
+      this.counts.regions++;
+      this.counts.guestInstructions += region.instructions;
+      this.counts.wasmBytes += compiled.sizes[k] as number;
+      if (address !== undefined)
+        this.counting?.compiled(slot, address, region.instructions, compiled.sizes[k] as number);
+    }
+    this.table.add(live);
     this.counts.modules++;
-    this.counts.regions += this.queue.size;
-    this.counts.wasmBytes += bytes.length;
-    this.counts.milliseconds += this.now() - started;
-    this.queue.clear();
-    this.addresses.clear();
-  }
-
-  /** How a region counts for the profile, if there is one. */
-  private counted(host: number, region: Region, index: number): Pick<Order, 'counter' | 'written'> {
-    const { counting } = this;
-    if (!counting) return {};
-    const slot = index - this.interpreter.firstSpare;
-    const address = this.addresses.get(host) as bigint;
-    return {
-      counter: counting.counterOf(slot),
-      written: (bytes) => counting.compiled(slot, address, region.instructions, bytes),
-    };
-  }
-
-  /** Lets go of every region; the host's collector takes their code. */
-  private flush(): void {
-    for (const { index } of this.regions.values()) this.interpreter.table.set(index, null);
-    this.regions.clear();
-    this.cache.clear();
-    this.counts.flushes++;
+    this.counts.milliseconds += compiled.milliseconds;
   }
 }

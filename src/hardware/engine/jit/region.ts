@@ -1,20 +1,11 @@
 // What the JIT compiles at once: a control-flow graph of basic blocks, of the function that the entry is in and of
 // the functions that it calls, each of these once for every call. Places in the code are virtual: displacements in
-// bytes from the start of the page that holds the entry.
-
-import type { Fields, Variant } from '../../a64/index.ts';
+// bytes from the start of the page that holds the entry. Regions are plain data, so that another thread can compile them.
 
 export const CODE_PAGE = 4096;
 
 /** The page that a place is in: 0 is the entry's, 1 the one that follows it in virtual memory. */
 export const pageOf = (at: number): number => Math.floor(at / CODE_PAGE);
-
-export interface RegionInstruction {
-  readonly at: number;
-  readonly word: number;
-  readonly variant: Variant;
-  readonly fields: Fields;
-}
 
 /** A way from a block's end: to a place of the program, and where the region has code for it, to that block. */
 export interface Way {
@@ -27,7 +18,8 @@ export interface BasicBlock {
   /** Index in Region.blocks. */
   readonly index: number;
   readonly at: number;
-  readonly instructions: readonly RegionInstruction[];
+  /** The instructions, in a row from `at` on. */
+  readonly words: readonly number[];
   /** How the last instruction passes control on; 'next' falls through. */
   readonly flow: 'next' | 'jump' | 'call' | 'branch' | 'indirect' | 'return';
   /** Where control goes on without a branch. */
