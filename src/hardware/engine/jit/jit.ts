@@ -20,12 +20,14 @@ const MAX_REGIONS = 8192;
 /** Compiling a region costs as much as interpreting it some two thousand times. */
 const HOT = 2000;
 /** The same where another thread does most of it. */
-const HOT_IN_BACKGROUND = 1000;
+const HOT_IN_BACKGROUND = 2000;
 /** Entries of a region after which it is compiled once more, with what it calls. */
 const HOTTER = 300_000;
 const HOTTER_IN_BACKGROUND = 50_000;
 /** Regions in a module: making one costs about as much as compiling ten regions. */
 const BATCH = 24;
+/** The same for another thread, which is to answer soon. */
+const BATCH_IN_BACKGROUND = 8;
 /** Batches that another thread has at a time: the one that it works at, and the next. */
 const BATCHES_IN_BACKGROUND = 2;
 /** An arrival count, and a countdown, that is as good as never reached. */
@@ -115,7 +117,7 @@ export class Jit {
     this.warm = -(hot - (hot >> 3));
     const size = options.regions ?? MAX_REGIONS;
     // There is always something to evict for a batch.
-    this.batch = Math.min(options.batch ?? BATCH, size >> 2);
+    this.batch = Math.min(options.batch ?? (background ? BATCH_IN_BACKGROUND : BATCH), size >> 2);
     this.cache = new CodeCache(memory, hot);
     if (options.profile) this.counting = new Profile(memory, size);
     this.interpreter = new Interpreter(memory, absent, { codeCache: this.cache.base, spareTable: size, hot });
@@ -243,7 +245,9 @@ export class Jit {
 
   /** Has what waits compiled, as far as it is still wanted. */
   private compileQueue(): void {
-    const wanted = this.queue.splice(0, this.batch).filter((one) => this.pending.get(one.host) === one);
+    this.queue = this.queue.filter((one) => this.pending.get(one.host) === one);
+    if (this.queue.length > this.batch) this.queue.sort((a, b) => this.arrivalsAt(b) - this.arrivalsAt(a));
+    const wanted = this.queue.splice(0, this.batch);
     if (wanted.length === 0) return;
     const { conditionTable } = this.interpreter;
     const options = { conditionTable, tagBias: this.memory.tagBias, checksTags: this.checksTags };
@@ -259,6 +263,12 @@ export class Jit {
       this.install(wanted, slots, compiled);
       if (this.compiler.background) this.keepCompilerBusy();
     });
+  }
+
+  /** How often control arrived since it was found to be hot. */
+  private arrivalsAt({ host }: Pending): number {
+    const count = this.cache.get(host);
+    return count === undefined || count > 0 ? 0 : count + this.urgent;
   }
 
   private takeSlot(): number {
