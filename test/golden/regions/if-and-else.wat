@@ -13,7 +13,7 @@
   (import "f" "interpret" (func $f.interpret (type $t1)))
   (import "f" "hot" (func $f.hot (type $t1)))
   (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i64) (local $l11 i64) (local $l12 i32) (local $l13 i64) (local $l14 i64)
+    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i64) (local $l11 i32) (local $l12 i64) (local $l13 i32) (local $l14 i64) (local $l15 i64)
     (local.set $l6
       (i32.sub
         (i32.load align=1
@@ -48,125 +48,191 @@
             (block $B5
               (block $B6
                 (block $B7
-                  (if $I8
-                    (i32.lt_s
-                      (local.tee $l5
-                        (local.tee $l7
-                          (i32.sub
-                            (local.get $l7)
-                            (i32.const 1))))
-                      (i32.const 0))
-                    (then
+                  (block $B8
+                    (block $B9
                       (local.set $l7
-                        (i32.add
+                        (i32.sub
                           (local.get $l7)
                           (i32.const 1)))
                       (local.set $l11
-                        (i64.const 131072))
-                      (br $B1)))
-                  (if $I9
-                    (i64.eqz
-                      (local.get $l8))
-                    (then
-                      (if $I10
+                        (i32.const 0))
+                      (br_if $B9
                         (i32.lt_s
-                          (local.tee $l4
-                            (local.tee $l7
-                              (i32.sub
-                                (local.get $l7)
-                                (i32.const 1))))
-                          (i32.const 0))
-                        (then
-                          (local.set $l7
-                            (i32.add
-                              (local.get $l7)
-                              (i32.const 1)))
-                          (local.set $l11
-                            (i64.const 131084))
-                          (br $B1)))
-                      (local.set $l9
-                        (i64.sub
-                          (local.get $l9)
-                          (i64.const 1)))
-                      (i64.store offset=8 align=1
-                        (local.get $p0)
-                        (local.get $l9))
-                      (br $B7))
-                    (else
-                      (if $I11
-                        (i32.lt_s
-                          (local.tee $l3
-                            (local.tee $l7
-                              (i32.sub
-                                (local.get $l7)
-                                (i32.const 2))))
-                          (i32.const 0))
-                        (then
-                          (local.set $l7
-                            (i32.add
-                              (local.get $l7)
-                              (i32.const 2)))
-                          (local.set $l11
-                            (i64.const 131076))
-                          (br $B1)))
-                      (local.set $l9
-                        (i64.add
-                          (local.get $l9)
-                          (i64.const 1)))
-                      (i64.store offset=8 align=1
-                        (local.get $p0)
-                        (local.get $l9))
-                      (br $B7))))
-                (if $I12
-                  (i32.lt_s
-                    (local.tee $l2
-                      (local.tee $l7
-                        (i32.sub
                           (local.get $l7)
-                          (i32.const 1))))
-                    (i32.const 0))
-                  (then
+                          (i32.const 0)))
+                      (br $B8))
+                    (local.set $l5
+                      (local.get $l11))
                     (local.set $l7
                       (i32.add
                         (local.get $l7)
+                        (i32.sub
+                          (i32.const 1)
+                          (local.get $l5))))
+                    (local.set $l12
+                      (i64.add
+                        (i64.extend_i32_u
+                          (i32.shl
+                            (local.get $l5)
+                            (i32.const 2)))
+                        (i64.const 131072)))
+                    (br $B1))
+                  (if $I10
+                    (i64.eqz
+                      (local.get $l8))
+                    (then
+                      (block $B11
+                        (block $B12
+                          (local.set $l7
+                            (i32.sub
+                              (local.get $l7)
+                              (i32.const 1)))
+                          (local.set $l11
+                            (i32.const 0))
+                          (br_if $B12
+                            (i32.lt_s
+                              (local.get $l7)
+                              (i32.const 0)))
+                          (local.set $l9
+                            (i64.sub
+                              (local.get $l9)
+                              (i64.const 1)))
+                          (i64.store offset=8 align=1
+                            (local.get $p0)
+                            (local.get $l9))
+                          (br $B11))
+                        (if $I13
+                          (i32.gt_u
+                            (local.tee $l4
+                              (local.get $l11))
+                            (i32.const 0))
+                          (then
+                            (i64.store offset=8 align=1
+                              (local.get $p0)
+                              (local.get $l9))))
+                        (local.set $l7
+                          (i32.add
+                            (local.get $l7)
+                            (i32.sub
+                              (i32.const 1)
+                              (local.get $l4))))
+                        (local.set $l12
+                          (i64.add
+                            (i64.extend_i32_u
+                              (i32.shl
+                                (local.get $l4)
+                                (i32.const 2)))
+                            (i64.const 131084)))
+                        (br $B1))
+                      (br $B7))
+                    (else
+                      (block $B14
+                        (block $B15
+                          (local.set $l7
+                            (i32.sub
+                              (local.get $l7)
+                              (i32.const 2)))
+                          (local.set $l11
+                            (i32.const 0))
+                          (br_if $B15
+                            (i32.lt_s
+                              (local.get $l7)
+                              (i32.const 0)))
+                          (local.set $l9
+                            (i64.add
+                              (local.get $l9)
+                              (i64.const 1)))
+                          (i64.store offset=8 align=1
+                            (local.get $p0)
+                            (local.get $l9))
+                          (br $B14))
+                        (if $I16
+                          (i32.gt_u
+                            (local.tee $l3
+                              (local.get $l11))
+                            (i32.const 0))
+                          (then
+                            (i64.store offset=8 align=1
+                              (local.get $p0)
+                              (local.get $l9))))
+                        (local.set $l7
+                          (i32.add
+                            (local.get $l7)
+                            (i32.sub
+                              (i32.const 2)
+                              (local.get $l3))))
+                        (local.set $l12
+                          (i64.add
+                            (i64.extend_i32_u
+                              (i32.shl
+                                (local.get $l3)
+                                (i32.const 2)))
+                            (i64.const 131076)))
+                        (br $B1))
+                      (br $B7))))
+                (block $B17
+                  (block $B18
+                    (local.set $l7
+                      (i32.sub
+                        (local.get $l7)
                         (i32.const 1)))
                     (local.set $l11
-                      (i64.const 131088))
-                    (br $B1)))
-                (local.set $l11
+                      (i32.const 0))
+                    (br_if $B18
+                      (i32.lt_s
+                        (local.get $l7)
+                        (i32.const 0)))
+                    (br $B17))
+                  (local.set $l2
+                    (local.get $l11))
+                  (local.set $l7
+                    (i32.add
+                      (local.get $l7)
+                      (i32.sub
+                        (i32.const 1)
+                        (local.get $l2))))
+                  (local.set $l12
+                    (i64.add
+                      (i64.extend_i32_u
+                        (i32.shl
+                          (local.get $l2)
+                          (i32.const 2)))
+                      (i64.const 131088)))
+                  (br $B1))
+                (local.set $l12
                   (local.get $l10))
                 (br $B5)))
-            (if $I13
-              (local.get $l12)
+            (if $I19
+              (local.get $l13)
               (then
                 (i32.store offset=816 align=1
                   (local.get $p0)
-                  (local.get $l12))
+                  (local.get $l13))
                 (i64.store offset=896 align=1
                   (local.get $p0)
-                  (local.get $l13))
+                  (local.get $l14))
                 (i64.store offset=904 align=1
                   (local.get $p0)
-                  (local.get $l14))))
+                  (local.get $l15))))
             (return_call $f.jump
               (local.get $p0)
-              (local.get $l11)
+              (local.get $l12)
               (local.get $l7))))))
-    (if $I14
-      (local.get $l12)
+    (if $I20
+      (local.get $l13)
       (then
         (i32.store offset=816 align=1
           (local.get $p0)
-          (local.get $l12))
+          (local.get $l13))
         (i64.store offset=896 align=1
           (local.get $p0)
-          (local.get $l13))
+          (local.get $l14))
         (i64.store offset=904 align=1
           (local.get $p0)
-          (local.get $l14))))
+          (local.get $l15))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64
-        (local.get $l11))
+        (local.get $l12))
       (local.get $l7))
     (unreachable)))

@@ -81,7 +81,7 @@ function emitRegion(state: RegionState, { region, countdown }: Order, decoder: D
     () =>
       emitStructured(state.code, region, {
         block: (block, go) => emitBlock(state, insn, decoder, block, go),
-        leaveTo: ({ at }) => state.leave('enter', at, 0),
+        leaveTo: ({ at }) => state.enter(at),
       }),
     () => {
       state.countEntry();
@@ -97,19 +97,18 @@ function emitBlock(
   block: BasicBlock,
   go: (to: number) => void,
 ): void {
-  const count = block.words.length;
-  insn.beginBlock();
-  state.charge(block.at, count);
-  for (const [k, word] of block.words.entries())
-    insn.emit(block.at + 4 * k, word, decoder.decode(word) as Variant, count - k);
+  insn.beginBlock(block);
+  state.block(block.at, block.words.length, (k) => {
+    const word = block.words[k] as number;
+    insn.emit(block.at + 4 * k, word, decoder.decode(word) as Variant);
+  });
   const to = ({ at, block: index }: Way): void => {
-    if (index === undefined) state.leave('enter', at, 0);
+    if (index === undefined) state.enter(at);
     else {
       if (pageOf(at) !== pageOf(block.at)) state.prove(at);
       go(index);
     }
   };
-  state.endBlock();
   const { next, target } = block;
   const { ending } = insn;
   if (block.flow === 'next' || !ending) {

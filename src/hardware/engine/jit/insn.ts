@@ -25,6 +25,7 @@ import {
   tlbEntry,
 } from '../tlb-lookup.ts';
 import { conditionOf, FLAGS, type FlagsKind, packedFlags } from './flags.ts';
+import type { BasicBlock } from './region.ts';
 import type { RegionState } from './region-state.ts';
 
 /** How a block's last instruction passes control on, as its semantics said. */
@@ -43,8 +44,7 @@ export class JitInsn extends Insn {
   private readonly state: RegionState;
   /** Place of the current instruction. */
   private at = 0;
-  /** What remains of the block's budget before the current instruction. */
-  private left = 0;
+  private inBlock: BasicBlock | undefined;
   /** What the flags are, where that is known at this point of the program. */
   private flags:
     | { readonly kind: FlagsKind; readonly a: Value; readonly b: Value; readonly block: Block }
@@ -59,15 +59,15 @@ export class JitInsn extends Insn {
   }
 
   /** Forgets what held in the block before. */
-  beginBlock(): void {
+  beginBlock(block: BasicBlock): void {
+    this.inBlock = block;
     this.flags = undefined;
     this.simdAllowed = undefined;
   }
 
-  /** Emits the instruction at a place; `left` is how many of its block remain, this one included. */
-  emit(at: number, word: number, { row }: Variant, left: number): void {
+  /** Emits the instruction at a place. */
+  emit(at: number, word: number, { row }: Variant): void {
     this.at = at;
-    this.left = left;
     this.f = fieldsOf(row.pattern, word);
     this.ending = undefined;
     if (row.simd && !(this.simdAllowed && this.c.isInside(this.simdAllowed))) {
@@ -78,10 +78,10 @@ export class JitInsn extends Insn {
   }
 
   private deopt(): void {
-    this.state.leave('interpret', this.at, this.left);
+    this.state.deopt();
   }
   private deoptIf(condition: Value): void {
-    this.c.if(condition, () => this.deopt());
+    this.state.deoptIf(condition);
   }
 
   field(name: string): Value {
@@ -213,8 +213,8 @@ export class JitInsn extends Insn {
   }
   leaveForInterrupt(): void {
     const waiting = this.c.load('i32.load', this.cpu, STATE.interrupts, 'state');
-    const after = this.at + 4;
-    this.c.if(waiting, () => this.state.leave('stop', after, this.left - 1));
+    const { at, words } = this.inBlock as BasicBlock;
+    this.state.stopAfterIf(waiting, at, words.length);
   }
   resynchronize(): void {
     this.deopt();

@@ -1,5 +1,6 @@
 // What one region's function keeps in locals: guest registers, flags, the remaining budget; and its ways out. Registers
-// that a block wrote are stored where it ends, so that a way out has little left to store.
+// that a block wrote are stored where it ends. A block has one way out for all of its instructions, which knows by the
+// number of the instruction what is left to store.
 
 import { STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import type { Code, FunctionRef, Label, Value, Variable } from '../../wasm/index.ts';
@@ -7,13 +8,14 @@ import { hostAddress, tlbEntry } from '../tlb-lookup.ts';
 import { PROFILE } from './profile.ts';
 import { CODE_PAGE, pageOf } from './region.ts';
 
-/** How a way out goes on at an instruction: it is interpreted, or its region entered, or the engine stops there. */
-export type Exit = 'interpret' | 'enter' | 'stop';
-/** The continuations for one in the page that the region was entered in (by host offset), and for any (by address). */
+/**
+ * How a way out goes on at an instruction: it is interpreted, or its region entered, or the engine stops there.
+ * The continuations for one in the page that the region was entered in (by host offset), and for any (by address).
+ */
 const NEAR = { interpret: 'interpret', enter: 'enter', stop: 'stop' } as const;
 const FAR = { interpret: 'interpretAt', enter: 'jump', stop: 'stopAt' } as const;
 const BY_HOST_OFFSET: ReadonlySet<string> = new Set(Object.values(NEAR));
-type Shared = (typeof NEAR)[Exit] | (typeof FAR)[Exit];
+type Shared = (typeof NEAR | typeof FAR)[keyof typeof NEAR];
 const SHARED: readonly Shared[] = [...Object.values(NEAR), ...Object.values(FAR)];
 
 /** What code depends on besides the instructions. */
@@ -48,9 +50,13 @@ export class RegionState {
   private readonly target: Variable;
   private readonly general = new Map<number, Variable>();
   private readonly vectors = new Map<number, Variable>();
-  /** Registers whose locals are newer than STATE. */
-  private readonly unsavedX = new Set<number>();
-  private readonly unsavedV = new Set<number>();
+  /** Registers whose locals are newer than STATE, and which of the block's instructions first wrote them. */
+  private readonly unsavedX = new Map<number, number>();
+  private readonly unsavedV = new Map<number, number>();
+  /** Which of the block's instructions is being written, and at run time, executed where it may leave. */
+  private current = 0;
+  private readonly progress: Variable;
+  private exit: Label | undefined;
   private readonly tlbs = new Map<boolean, Variable>();
   private readonly proven = new Map<number, Variable>();
   private pcDelta: Variable | undefined;
@@ -77,6 +83,7 @@ export class RegionState {
     this.flagsB = code.variable('i64');
     this.budget = code.variable('i32');
     this.target = code.variable('i64');
+    this.progress = code.variable('i32');
   }
 
   private once<K>(map: Map<K, Variable>, key: K, type: 'i32' | 'i64' | 'v128'): Variable {
@@ -93,14 +100,14 @@ export class RegionState {
     return this.once(this.general, n, 'i64');
   }
   setX(n: number, v: Value): void {
-    this.unsavedX.add(n);
+    if (!this.unsavedX.has(n)) this.unsavedX.set(n, this.current);
     this.x(n).set(v);
   }
   v(n: number): Variable {
     return this.once(this.vectors, n, 'v128');
   }
   setV(n: number, v: Value): void {
-    this.unsavedV.add(n);
+    if (!this.unsavedV.has(n)) this.unsavedV.set(n, this.current);
     this.v(n).set(v);
   }
   tlb(unprivileged: boolean): Value {
@@ -115,11 +122,43 @@ export class RegionState {
     return this.environment.import(name);
   }
 
-  /** Charges a block's instructions, or leaves before its first where the budget does not cover all of them. */
-  charge(at: number, instructions: number): void {
-    this.budget.set(this.budget.get().sub(instructions));
-    this.count(PROFILE.executed, instructions);
-    this.code.if(this.budget.get().ltS(0), () => this.leave('interpret', at, instructions));
+  /**
+   * A block of `count` instructions at a place: charges them, or leaves before the first where the budget does not
+   * cover all of them; `emit` writes one.
+   */
+  block(at: number, count: number, emit: (index: number) => void): void {
+    const { code } = this;
+    code.scope((done) => {
+      code.scope((exit) => {
+        this.exit = exit;
+        this.current = 0;
+        this.budget.set(this.budget.get().sub(count));
+        this.count(PROFILE.executed, count);
+        this.deoptIf(this.budget.get().ltS(0));
+        for (; this.current < count; this.current++) emit(this.current);
+        this.saveAll();
+        code.branch(done);
+      });
+      const reached = this.progress.get();
+      for (const [n, first] of this.unsavedX) code.if(reached.gtU(first), () => this.saveX(n));
+      for (const [n, first] of this.unsavedV) code.if(reached.gtU(first), () => this.saveV(n));
+      this.refund(code.i32(count).sub(reached));
+      const offset = reached.shl(2).zext();
+      if (pageOf(at) === 0) this.goTo(NEAR.interpret, offset.add(this.home + at));
+      else this.goTo(FAR.interpret, offset.add(this.pcOf(at)));
+    });
+    this.unsavedX.clear();
+    this.unsavedV.clear();
+  }
+
+  /** Lets the interpreter execute the current instruction, which has had no effect yet. */
+  deopt(): void {
+    this.progress.set(this.current);
+    this.code.branch(this.exit as Label);
+  }
+  deoptIf(condition: Value): void {
+    this.progress.set(this.current);
+    this.code.branch(this.exit as Label, condition);
   }
 
   /**
@@ -138,35 +177,45 @@ export class RegionState {
       const moved = hostAddress(code, entry, address).ne(this.pages.get(index) as number);
       const guarded = code.load('i32.load', entry, TLB.info, 'state').and(TLB_INFO_GUARDED);
       const unlike = guarded.ne(code.load('i32.load', code.param(0), STATE.pageGuarded, 'state'));
-      code.if(other.or(moved).or(unlike), () => this.leave('enter', at, 0));
+      code.if(other.or(moved).or(unlike), () => this.enter(at));
       proven.set(1);
     });
   }
 
-  /** Stores what the block has written. */
-  endBlock(): void {
-    this.save();
-    this.unsavedX.clear();
-    this.unsavedV.clear();
+  private saveX(n: number): void {
+    this.code.store('i64.store', this.code.param(0), STATE.x + n * 8, this.x(n).get(), 'state');
+  }
+  private saveV(n: number): void {
+    this.code.store('v128.store', this.code.param(0), STATE.v + n * 16, this.v(n).get(), 'state');
   }
 
-  private save(): void {
-    const { code } = this;
-    const cpu = code.param(0);
-    for (const n of this.unsavedX) code.store('i64.store', cpu, STATE.x + n * 8, this.x(n).get(), 'state');
-    for (const n of this.unsavedV) code.store('v128.store', cpu, STATE.v + n * 16, this.v(n).get(), 'state');
+  /** Stops where control goes on after the current instruction of the block at a place. */
+  stopAfterIf(condition: Value, block: number, count: number): void {
+    this.code.if(condition, () => {
+      const run = this.current + 1;
+      this.saveAll();
+      this.refund(this.code.i32(count - run));
+      const after = block + 4 * run;
+      if (pageOf(after) === 0) this.goTo(NEAR.stop, this.code.i64(this.home + after));
+      else this.goTo(FAR.stop, this.pcOf(after));
+    });
   }
 
-  /** Leaves for a place in the code; `unspent` instructions were charged and have not run. */
-  leave(exit: Exit, at: number, unspent: number): void {
-    const { code } = this;
-    this.save();
-    if (unspent > 0) {
-      this.budget.set(this.budget.get().add(unspent));
-      this.count(PROFILE.executed, -unspent);
-    }
-    if (pageOf(at) === 0) this.goTo(NEAR[exit], code.i64(this.home + at));
-    else this.goTo(FAR[exit], this.pcOf(at));
+  /** Gives back what was charged for instructions that have not run. */
+  private refund(instructions: Value): void {
+    this.budget.set(this.budget.get().add(instructions));
+    this.count(PROFILE.executed, instructions.neg().sext());
+  }
+
+  private saveAll(): void {
+    for (const n of this.unsavedX.keys()) this.saveX(n);
+    for (const n of this.unsavedV.keys()) this.saveV(n);
+  }
+
+  /** Leaves for the region or the interpreter at a place in the code, where everything is stored. */
+  enter(at: number): void {
+    if (pageOf(at) === 0) this.goTo(NEAR.enter, this.code.i64(this.home + at));
+    else this.goTo(FAR.enter, this.pcOf(at));
   }
 
   /** Leaves for any address. */
@@ -204,7 +253,7 @@ export class RegionState {
   countEntry(): void {
     this.count(PROFILE.entries, 1);
   }
-  private count(word: number, by: number): void {
+  private count(word: number, by: number | Value): void {
     if (this.counter === undefined) return;
     const { code } = this;
     const at = code.i32(this.counter);
