@@ -22,7 +22,6 @@ const ENTRIES = {
   index: 'src/index.ts',
   kvm: 'src/hypervisor/index.ts',
   prebuild: 'src/cli/prebuild.ts',
-  'compile-worker': 'src/vmm/machine/compile-worker.ts',
 };
 
 function newest(path) {

@@ -1,15 +1,10 @@
 // The hypervisor's public face: the KVM-shaped API, and what it is made from.
 
 export {
-  type Batch,
-  type Compiled,
-  compileBatch,
   type GuestDebug,
-  inlineCompiler,
   NO_DEBUG,
   PhysicalMemory,
   type ProfiledRegion,
-  type RegionCompiler,
   type Watch,
 } from '../hardware/index.ts';
 export {

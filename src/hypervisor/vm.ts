@@ -10,7 +10,6 @@ import {
   Jit,
   type JitOptions,
   type PhysicalMemory,
-  type RegionCompiler,
 } from '../hardware/index.ts';
 import { type Disposable, Errno, type HostOffset, type Log } from '../lib/index.ts';
 import { Attester } from './attestation/index.ts';
@@ -84,8 +83,6 @@ export interface VmOptions {
   readonly extensions?: Extensions;
   /** How guest instructions run; all engines give the same results. 'auto' (default) compiles what is hot. */
   readonly engine?: EngineKind | EngineFactory;
-  /** What compiles for the JIT. Default: the thread that runs the guest. */
-  readonly compiler?: RegionCompiler | undefined;
   /** The JIT counts what each of its regions runs. */
   readonly profile?: boolean;
   /** Milliseconds, for counters of the engine's own work only. */
@@ -376,13 +373,13 @@ export class Vm implements Disposable {
 }
 
 function createEngine(
-  { engine, compiler, stopwatch, profile = false }: VmOptions,
+  { engine, stopwatch, profile = false }: VmOptions,
   memory: PhysicalMemory,
   absent: ReadonlySet<Feature>,
 ): VmEngine {
   if (typeof engine === 'function') return engine(memory, absent);
   if (engine === 'interpreter') return new Interpreter(memory, absent);
-  return new Jit(memory, absent, { compiler, profile, ...(stopwatch ? { now: stopwatch } : {}) });
+  return new Jit(memory, absent, { profile, ...(stopwatch ? { now: stopwatch } : {}) });
 }
 
 /** RNDR's 64 bits from the VM's random source. */

@@ -6,7 +6,6 @@ import { type Disposable, DisposableStore, type Log, PAGE_SIZE, silentLog } from
 import { BOARD_ROWS } from './board.ts';
 import { loadFile, parseKernel } from './boot/index.ts';
 import { HostClock, type MachineClock, VirtualClock } from './clock.ts';
-import { CompileThread } from './compile-thread.ts';
 import { MachineConsole } from './console.ts';
 import { CrashWatch, type Verdict } from './crash-watch.ts';
 import type { DmaCounts, PoolUse } from './dma-watch.ts';
@@ -134,12 +133,6 @@ export class Machine implements Disposable {
   }
 
   private static async plan(options: MachineOptions, owned: DisposableStore): Promise<BootPlan> {
-    const engine = options.engine ?? 'auto';
-    const compiler =
-      engine === 'interpreter' || options.compileThread === false
-        ? undefined
-        : await CompileThread.start(options.log ?? silentLog);
-    if (compiler) owned.add(compiler);
     const memoryBytes = parseMemorySize(options.memory ?? '1G');
     const kernelFile = await loadFile('kernel', options.kernel);
     return {
@@ -152,8 +145,7 @@ export class Machine implements Disposable {
       protect: options.protect ?? 'none',
       bouncePoolBytes: parseBouncePool(options.bouncePool, options.protect ?? 'none', memoryBytes),
       features: checkFeatures(options.cpu ?? {}),
-      engine,
-      compiler,
+      engine: options.engine ?? 'auto',
       history: options.history ?? false,
       profile: options.profile ?? false,
       rows: [

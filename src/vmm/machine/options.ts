@@ -36,8 +36,6 @@ export interface MachineOptions {
   readonly virtio?: readonly VirtioSlot[];
   /** How guest instructions are executed; all give the same results. Default 'auto'. */
   readonly engine?: VmConfig['engine'];
-  /** Guest code is compiled by a thread of its own, where the host has such. Default true. */
-  readonly compileThread?: boolean;
   /** Puts all PCI devices behind a virtio-iommu. */
   readonly iommu?: IommuOptions | undefined;
   /** 'virtual' (default): guest time follows instructions. 'host': it follows real time. */

@@ -35,7 +35,6 @@ export interface BootPlan {
   readonly bouncePoolBytes?: number | undefined;
   readonly features: VmConfig['features'];
   readonly engine: VmConfig['engine'];
-  readonly compiler: VmConfig['compiler'];
   readonly rows: readonly BoardRow[];
   readonly history: boolean;
   readonly profile: boolean;

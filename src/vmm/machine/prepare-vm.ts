@@ -63,7 +63,6 @@ export interface VmConfig {
   readonly protect: Protection;
   readonly features: NonNullable<VmOptions['features']>;
   readonly engine: NonNullable<VmOptions['engine']>;
-  readonly compiler?: VmOptions['compiler'];
   readonly clock: GuestClock;
   readonly random: FillRandom;
   readonly log: Log;
@@ -150,7 +149,6 @@ export function prepareVm(config: VmConfig): OpenVm {
     random,
     log,
     engine,
-    compiler: config.compiler,
     profile: config.profile ?? false,
     stopwatch: () => performance.now(),
   });

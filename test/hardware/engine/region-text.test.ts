@@ -35,13 +35,14 @@ async function textOf(source: string): Promise<string> {
     decoder,
     page: (index: number) => (index === 0 ? PAGE : undefined),
     word: (host: number) => words[(host - PAGE) / 4] ?? 0,
+    isSeen: () => true,
     isWarm: () => true,
   };
   const region = findRegion(view, 0, FAR_REACH);
   if (!region) throw new Error('nothing to compile');
   const options = { conditionTable: 0x1000, tagBias: 0x2000, checksTags: false };
   const orders = [{ region, countdown: 0x3000 }];
-  const { bytes } = encodeBatch({ absent: [], memoryPages: 16, options, orders });
+  const { bytes } = encodeBatch({ decoder, memoryPages: 16, options, orders });
   const module = readWasm(bytes, { simd: true, tail_call: true });
   module.generateNames();
   module.applyNames();

@@ -104,8 +104,7 @@ const images = new Map<string, InterpreterImage>();
 
 const featureKey = (absent: ReadonlySet<Feature>): string => [...absent].sort().join();
 
-/** The decoder of a CPU without these features; each is built once. */
-export function decoderFor(absent: ReadonlySet<Feature>): Decoder {
+function decoderFor(absent: ReadonlySet<Feature>): Decoder {
   const key = featureKey(absent);
   let decoder = decoders.get(key);
   if (!decoder) {

@@ -1,9 +1,8 @@
 // Regions to a WebAssembly module: one exported function each, importing memory and what they call of the interpreter.
-// It needs nothing of the machine that they are for but plain data, so that another thread can do it.
 
-import type { Decoder, Feature, Variant } from '../../a64/index.ts';
+import type { Decoder, Variant } from '../../a64/index.ts';
 import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm/index.ts';
-import { CALLABLES, decoderFor } from '../interpreter/image.ts';
+import { CALLABLES } from '../interpreter/image.ts';
 import { REGION } from '../interpreter/runtime.ts';
 import { JitInsn } from './insn.ts';
 import { type BasicBlock, pageOf, type Region, type Way } from './region.ts';
@@ -19,35 +18,17 @@ export interface Order {
   readonly counter?: number;
 }
 
-/** What goes into one module. Plain data. */
+/** What goes into one module. */
 export interface Batch {
-  /** Features of the instruction table that the CPU lacks. */
-  readonly absent: readonly Feature[];
+  readonly decoder: Decoder;
   readonly memoryPages: number;
   readonly options: RegionOptions;
   readonly orders: readonly Order[];
 }
 
-export interface Compiled {
-  /** Exports a function for each order, in their order. */
-  readonly module: WebAssembly.Module;
-  /** Bytes of each function. */
-  readonly sizes: readonly number[];
-  /** Milliseconds that it took. */
-  readonly milliseconds: number;
-}
-
-/** Compiles a batch; `now` is a clock in milliseconds. */
-export function compileBatch(batch: Batch, now: () => number): Compiled {
-  const started = now();
-  const { bytes, sizes } = encodeBatch(batch);
-  return { module: new WebAssembly.Module(bytes), sizes, milliseconds: now() - started };
-}
-
-/** The module's bytes, and how many of them each function has. */
+/** The module's bytes, and how many of them each function has: 'r0', 'r1' and so on, in the orders' order. */
 export function encodeBatch(batch: Batch): { bytes: Uint8Array; sizes: number[] } {
-  const { memoryPages, options, orders } = batch;
-  const decoder = decoderFor(new Set(batch.absent));
+  const { decoder, memoryPages, options, orders } = batch;
   const module = new ModuleWriter();
   module.importMemory('m', 'm', memoryPages, memoryPages);
   const imported = new Map<string, FunctionRef>();

@@ -16,7 +16,9 @@ export interface CodeView {
   page(index: number): number | undefined;
   /** The instruction at a host offset. */
   word(host: number): number;
-  /** Whether control came to a host offset by a branch, again and again. */
+  /** Whether control comes to a host offset by a branch now and then. */
+  isSeen(host: number): boolean;
+  /** The same again and again. */
   isWarm(host: number): boolean;
 }
 
@@ -118,18 +120,19 @@ class Finder {
     return activation;
   }
 
-  /** Other pages are followed where control is known to go. */
-  private follows(from: number, to: number): boolean {
-    if (pageOf(from) === pageOf(to)) return true;
-    const host = this.reach.pages ? this.hostOf(to) : undefined;
-    return host !== undefined && this.view.isWarm(host);
+  /** Other pages are followed where control is known to go; within a page, no branch that is never taken is. */
+  private follows(from: number, to: number, flow: Row['flow']): boolean {
+    const host = this.hostOf(to);
+    if (host === undefined) return false;
+    if (pageOf(from) !== pageOf(to)) return this.reach.pages && this.view.isWarm(host);
+    return flow !== 'branch' || this.view.isSeen(host);
   }
 
   private explore(activation: Activation): void {
     const { found, leaders } = activation;
     const work = [activation.entry];
-    const lead = (from: number, to: number): void => {
-      if (!this.follows(from, to)) return;
+    const lead = (from: number, to: number, flow?: Row['flow']): void => {
+      if (!this.follows(from, to, flow)) return;
       leaders.set(to, -1);
       work.push(to);
     };
@@ -141,7 +144,7 @@ class Finder {
         found.add(at);
         this.total++;
         const { flow, target } = instruction;
-        if (flow === 'jump' || flow === 'branch') lead(at, target);
+        if (flow === 'jump' || flow === 'branch') lead(at, target, flow);
         if (flow === 'call') {
           const callee = this.call(activation, at, target);
           if (callee) activation.calls.set(at, callee);
@@ -182,7 +185,7 @@ class Finder {
         if (!instruction) break;
         if (found.add(at).size > this.reach.callee) return undefined;
         const { flow, target } = instruction;
-        if ((flow === 'jump' || flow === 'branch') && this.follows(at, target)) work.push(target);
+        if ((flow === 'jump' || flow === 'branch') && this.follows(at, target, flow)) work.push(target);
         if (flow === 'jump' || flow === 'indirect' || flow === 'return') break;
         at += 4;
       }

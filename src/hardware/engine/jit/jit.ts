@@ -1,6 +1,5 @@
 // The engine with a JIT: the interpreter, which counts where control arrives, and regions compiled for what is hot.
-// Both run the same instructions to the same states and counts; only the speed differs, and so it does not matter when
-// a region is ready.
+// Both run the same instructions to the same states and counts; only the speed differs.
 
 import type { Decoder, Feature } from '../../a64/index.ts';
 import { registerOffset, STATE, TLB, tlbIndex } from '../../cpu/index.ts';
@@ -8,8 +7,7 @@ import type { PhysicalMemory } from '../../memory/index.ts';
 import { type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
 import { HOT_CODE } from '../interpreter/runtime.ts';
 import { CodeCache, NEVER } from './code-cache.ts';
-import type { Batch, Compiled, Order } from './compile.ts';
-import { inlineCompiler, type RegionCompiler } from './compiler.ts';
+import { encodeBatch, type Order } from './compile.ts';
 import { type CodeView, FAR_REACH, findRegion, NEAR_REACH } from './find-region.ts';
 import { Profile, type ProfiledRegion } from './profile.ts';
 import { CODE_PAGE, type Region } from './region.ts';
@@ -19,18 +17,14 @@ import { type LiveRegion, placesOf, RegionTable } from './region-table.ts';
 const MAX_REGIONS = 8192;
 /** Compiling a region costs as much as interpreting it some two thousand times. */
 const HOT = 2000;
-/** The same where another thread does most of it. */
-const HOT_IN_BACKGROUND = 2000;
 /** Entries of a region after which it is compiled once more, with what it calls. */
 const HOTTER = 300_000;
-const HOTTER_IN_BACKGROUND = 50_000;
+/** Which part of the arrivals that make code hot make it known to be reached, and worth a copy. */
+const SEEN_SHIFT = 6;
+const WARM_SHIFT = 3;
 /** Regions in a module: making one costs about as much as compiling ten regions. */
 const BATCH = 24;
-/** The same for another thread, which is to answer soon. */
-const BATCH_IN_BACKGROUND = 8;
-/** Batches that another thread has at a time: the one that it works at, and the next. */
-const BATCHES_IN_BACKGROUND = 2;
-/** An arrival count, and a countdown, that is as good as never reached. */
+/** A countdown that is as good as never over. */
 const LONG = 0x4000_0000;
 
 const WASM_PAGE = 65536;
@@ -63,16 +57,13 @@ export interface JitOptions {
   readonly profile?: boolean;
   /** Measures the time that compiling takes, in milliseconds; it changes nothing else. */
   readonly now?: () => number;
-  /** Default: this thread. */
-  readonly compiler?: RegionCompiler | undefined;
 }
 
-/** A region from when it was found until it is compiled or not wanted any more. */
+/** A region that waits to share a module. */
 interface Pending {
-  readonly host: number;
+  readonly region: Region;
   /** Virtual address, where a profile is made. */
   readonly address: bigint | undefined;
-  readonly region: Region;
 }
 
 export class Jit {
@@ -80,13 +71,9 @@ export class Jit {
   private readonly cache: CodeCache;
   private readonly interpreter: Interpreter;
   private readonly table: RegionTable;
-  private readonly compiler: RegionCompiler;
   private readonly imports: Record<string, Record<string, unknown>>;
-  private readonly fixed: Omit<Batch, 'options' | 'orders'>;
-  /** Wanted, by the host offset of their first instruction: waiting to share a module, or being compiled. */
-  private readonly pending = new Map<number, Pending>();
-  private queue: Pending[] = [];
-  private batchesOut = 0;
+  /** By the host offset of their first instruction. */
+  private readonly queue = new Map<number, Pending>();
   private readonly counts = {
     modules: 0,
     regions: 0,
@@ -98,31 +85,32 @@ export class Jit {
     milliseconds: 0,
     flushes: 0,
   };
+  private readonly now: () => number;
   private readonly batch: number;
   /** Further arrivals after which queued code waits for no more company. */
   private readonly urgent: number;
   private readonly hotter: number;
-  /** Arrivals counted towards `hot` that make a place worth following. */
+  /** Counts of arrivals, up to zero, from which on a place is seen now and then, and warm. */
+  private readonly seen: number;
   private readonly warm: number;
   private checksTags = false;
   private readonly counting: Profile | undefined;
 
   constructor(memory: PhysicalMemory, absent: ReadonlySet<Feature> = new Set(), options: JitOptions = {}) {
     this.memory = memory;
-    this.compiler = options.compiler ?? inlineCompiler(options.now ?? (() => 0));
-    const { background } = this.compiler;
-    const hot = options.hot ?? (background ? HOT_IN_BACKGROUND : HOT);
-    this.urgent = background ? LONG : 2 * hot;
-    this.hotter = options.hotter ?? (background ? HOTTER_IN_BACKGROUND : HOTTER);
-    this.warm = -(hot - (hot >> 3));
+    this.now = options.now ?? (() => 0);
+    const hot = options.hot ?? HOT;
+    this.urgent = 2 * hot;
+    this.hotter = options.hotter ?? HOTTER;
+    this.seen = -(hot - (hot >> SEEN_SHIFT));
+    this.warm = -(hot - (hot >> WARM_SHIFT));
     const size = options.regions ?? MAX_REGIONS;
     // There is always something to evict for a batch.
-    this.batch = Math.min(options.batch ?? (background ? BATCH_IN_BACKGROUND : BATCH), size >> 2);
+    this.batch = Math.min(options.batch ?? BATCH, size >> 1);
     this.cache = new CodeCache(memory, hot);
     if (options.profile) this.counting = new Profile(memory, size);
     this.interpreter = new Interpreter(memory, absent, { codeCache: this.cache.base, spareTable: size, hot });
     this.table = new RegionTable(memory, this.interpreter.table, this.interpreter.firstSpare, size);
-    this.fixed = { absent: [...absent], memoryPages: memory.memory.buffer.byteLength / WASM_PAGE };
     this.imports = { m: { m: memory.memory }, f: this.interpreter.callables() };
   }
 
@@ -141,20 +129,18 @@ export class Jit {
 
   run(client: EngineClient): number {
     this.lookAtTagChecks(client);
-    this.compiler.poll();
     for (;;) {
       const status = this.interpreter.run(client);
       if (status !== HOT_CODE) return status;
       this.hot(client.base);
-      this.compiler.poll();
     }
   }
 
-  /**
-   * The guest says that code in this page (or anywhere) has changed, or the frame has another use now. What is being
-   * compiled is compared with memory when it is ready.
-   */
+  /** The guest says that code in this page (or anywhere) has changed, or the frame has another use now. */
   codeChanged(page: number | 'all'): void {
+    for (const [host, { region }] of this.queue) {
+      if (page === 'all' || hasPage(region, page)) this.queue.delete(host);
+    }
     if (page === 'all') this.cache.invalidateAll();
     else this.cache.invalidatePage(page);
   }
@@ -163,45 +149,38 @@ export class Jit {
   private lookAtTagChecks({ base }: EngineClient): void {
     if (this.checksTags || (this.memory.u32[(base + SCTLR + 4) >>> 2] & SCTLR_TCF) === 0) return;
     this.checksTags = true;
-    this.pending.clear();
+    this.queue.clear();
     this.table.clear();
     this.cache.clear();
     this.counts.flushes++;
   }
 
-  /** Control arrived often where the vCPU stands: takes up the old code, or has it compiled. */
+  /** Control arrived often where the vCPU stands: takes up the old code, or queues it; compiles the queue in time. */
   private hot(base: number): void {
     const host = this.memory.u32[(base + STATE.hpc) >>> 2] as number;
     const before = this.table.at(host);
     const isHotter = before !== undefined && this.cache.get(host) === this.table.indexOf(before);
-    if (isHotter) this.table.countFrom(before.slot, LONG);
-    else if (before && this.isUnchanged(before)) {
+    if (isHotter) {
+      this.table.countFrom(before.slot, before.isFar ? LONG : this.hotter);
+      if (before.isFar) return;
+    } else if (before && this.isUnchanged(before)) {
       this.counts.revalidated++;
-      if (!before.isFar) this.table.countFrom(before.slot, this.hotter);
       this.cache.install(host, this.table.indexOf(before), before.pages);
       return;
     }
-    const isUrgent = this.pending.has(host);
+    const isUrgent = this.queue.has(host);
     if (!isUrgent) {
-      if (before?.isFar && isHotter) return;
-      const region = findRegion(
-        this.viewFrom(base, host),
-        host % CODE_PAGE,
-        isHotter ? FAR_REACH : NEAR_REACH,
-      );
+      const reach = isHotter ? FAR_REACH : NEAR_REACH;
+      const region = findRegion(this.viewFrom(base, host), host % CODE_PAGE, reach);
       if (!region) {
         this.counts.refused++;
         this.cache.refuse(host);
         return;
       }
-      const pending = { host, region, address: this.counting && this.addressOf(base, host) };
-      this.pending.set(host, pending);
-      this.queue.push(pending);
+      this.queue.set(host, { region, address: this.counting && this.addressOf(base, host) });
+      if (!isHotter) this.cache.wait(host, this.urgent);
     }
-    // Another instruction may have had its place in the cache meanwhile, so that it is counted again.
-    if (!isHotter) this.cache.wait(host, this.urgent);
-    if (this.compiler.background) this.keepCompilerBusy();
-    else if (isUrgent || this.queue.length >= this.batch) this.compileQueue();
+    if (isUrgent || this.queue.size >= this.batch) this.compileQueue();
   }
 
   private isUnchanged({ places, words }: LiveRegion): boolean {
@@ -231,44 +210,51 @@ export class Jit {
       decoder: this.interpreter.decoder,
       page,
       word: (at) => u32[at >>> 2] as number,
-      isWarm: (at) => {
-        if (this.pending.has(at)) return true;
-        const known = this.cache.get(at);
-        return known !== undefined && known !== NEVER && (known > 0 || known >= this.warm);
-      },
+      isSeen: (at) => this.hasArrivals(at, this.seen),
+      isWarm: (at) => this.hasArrivals(at, this.warm),
     };
   }
 
-  private keepCompilerBusy(): void {
-    while (this.queue.length > 0 && this.batchesOut < BATCHES_IN_BACKGROUND) this.compileQueue();
+  private hasArrivals(host: number, enough: number): boolean {
+    if (this.queue.has(host)) return true;
+    const known = this.cache.get(host);
+    return known !== undefined && known !== NEVER && known >= enough;
   }
 
-  /** Has what waits compiled, as far as it is still wanted. */
   private compileQueue(): void {
-    this.queue = this.queue.filter((one) => this.pending.get(one.host) === one);
-    if (this.queue.length > this.batch) this.queue.sort((a, b) => this.arrivalsAt(b) - this.arrivalsAt(a));
-    const wanted = this.queue.splice(0, this.batch);
-    if (wanted.length === 0) return;
+    const started = this.now();
     const { conditionTable } = this.interpreter;
-    const options = { conditionTable, tagBias: this.memory.tagBias, checksTags: this.checksTags };
+    const wanted = [...this.queue];
+    this.queue.clear();
     const slots = wanted.map(() => this.takeSlot());
-    const orders = wanted.map(({ region }, k): Order => {
+    const orders = wanted.map(([, { region }], k): Order => {
       const slot = slots[k] as number;
       const counter = this.counting && { counter: this.counting.counterOf(slot) };
       return { region, countdown: this.table.countdownOf(slot), ...counter };
     });
-    this.batchesOut++;
-    this.compiler.compile({ ...this.fixed, options, orders }, (compiled) => {
-      this.batchesOut--;
-      this.install(wanted, slots, compiled);
-      if (this.compiler.background) this.keepCompilerBusy();
+    const { bytes, sizes } = encodeBatch({
+      decoder: this.decoder,
+      memoryPages: this.memory.memory.buffer.byteLength / WASM_PAGE,
+      options: { conditionTable, tagBias: this.memory.tagBias, checksTags: this.checksTags },
+      orders,
     });
-  }
-
-  /** How often control arrived since it was found to be hot. */
-  private arrivalsAt({ host }: Pending): number {
-    const count = this.cache.get(host);
-    return count === undefined || count > 0 ? 0 : count + this.urgent;
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);
+    const functions = Object.values(exports);
+    const live = wanted.map(([host, { region, address }], k) => {
+      const slot = slots[k] as number;
+      const size = sizes[k] as number;
+      const isFar = region.reach === FAR_REACH;
+      this.table.countFrom(slot, isFar ? LONG : this.hotter);
+      this.counts.guestInstructions += region.instructions;
+      this.counts.wasmBytes += size;
+      if (address !== undefined) this.counting?.compiled(slot, address, region.instructions, size);
+      return { host, slot, isFar, ...placesOf(region), function: functions[k] };
+    });
+    this.table.add(live);
+    for (const region of live) this.cache.install(region.host, this.table.indexOf(region), region.pages);
+    this.counts.modules++;
+    this.counts.regions += live.length;
+    this.counts.milliseconds += this.now() - started;
   }
 
   private takeSlot(): number {
@@ -281,38 +267,9 @@ export class Jit {
       }
     }
   }
+}
 
-  private install(batch: readonly Pending[], slots: readonly number[], compiled: Compiled): void {
-    const { exports } = new WebAssembly.Instance(compiled.module, this.imports);
-    const functions = Object.values(exports);
-    const live: (LiveRegion & { readonly function: unknown })[] = [];
-    for (const [k, one] of batch.entries()) {
-      const slot = slots[k] as number;
-      const { host, region, address } = one;
-      if (this.pending.get(host) !== one) {
-        this.table.give(slot);
-        continue;
-      }
-      this.pending.delete(host);
-      const pages = [...region.pages.values()];
-      const isFar = region.reach !== NEAR_REACH;
-      const made = { host, slot, pages, isFar, ...placesOf(region) };
-      if (!this.isUnchanged(made)) {
-        this.cache.forget(host, this.cache.get(host) ?? 0);
-        this.table.give(slot);
-        continue;
-      }
-      live.push({ ...made, function: functions[k] });
-      this.table.countFrom(slot, isFar ? LONG : this.hotter);
-      this.cache.install(host, this.table.indexOf(made), pages);
-      this.counts.regions++;
-      this.counts.guestInstructions += region.instructions;
-      this.counts.wasmBytes += compiled.sizes[k] as number;
-      if (address !== undefined)
-        this.counting?.compiled(slot, address, region.instructions, compiled.sizes[k] as number);
-    }
-    this.table.add(live);
-    this.counts.modules++;
-    this.counts.milliseconds += compiled.milliseconds;
-  }
+function hasPage({ pages }: Region, page: number): boolean {
+  for (const known of pages.values()) if (known === page) return true;
+  return false;
 }

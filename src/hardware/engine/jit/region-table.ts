@@ -114,12 +114,16 @@ export class RegionTable {
   }
 }
 
-/** Where the instructions of a region are, and what they are. */
-export function placesOf({ blocks, pages }: Region): Pick<LiveRegion, 'places' | 'words'> {
+/** Where a region's instructions are, and what they are. */
+export function placesOf({ blocks, pages }: Region): Pick<LiveRegion, 'pages' | 'places' | 'words'> {
   const found = new Map<number, number>();
   for (const { at, words } of blocks) {
     const page = (pages.get(pageOf(at)) as number) - pageOf(at) * CODE_PAGE;
     for (const [k, word] of words.entries()) found.set(page + at + 4 * k, word);
   }
-  return { places: Uint32Array.from(found.keys()), words: Uint32Array.from(found.values()) };
+  return {
+    pages: [...pages.values()],
+    places: Uint32Array.from(found.keys()),
+    words: Uint32Array.from(found.values()),
+  };
 }

@@ -1,6 +1,6 @@
 // What the JIT compiles at once: a control-flow graph of basic blocks, of the function that the entry is in and of
 // the functions that it calls, each of these once for every call. Places in the code are virtual: displacements in
-// bytes from the start of the page that holds the entry. Regions are plain data, so that another thread can compile them.
+// bytes from the start of the page that holds the entry.
 
 export const CODE_PAGE = 4096;
 
