@@ -1,6 +1,6 @@
 // The inlined soft-TLB lookup (cpu/layout.ts, TLB), as interpreter and JIT both emit it.
 
-import type { ReachOptions } from '../a64/index.ts';
+import type { BuiltHelper, Helpers, ReachOptions } from '../a64/index.ts';
 import {
   STATE,
   TLB,
@@ -164,6 +164,28 @@ function loadTags(c: Code, name: string, host: Value, tagBias: Value): Value {
   }
   return c.load(name, tagOffset(host, tagBias), 0, 'guest');
 }
+
+/**
+ * (tlb, address, bytes - 1, which tag, which bits of the tag matter) -> host offset of an access that the soft TLB serves
+ * without a look at tags, or 0.
+ */
+const lookUp: BuiltHelper = {
+  params: ['i32', 'i64', 'i32', 'i32', 'i64'],
+  results: ['i32'],
+  build: (c) => {
+    const [tlb, address] = [c.param(0), c.param(1)];
+    const entry = tlbEntry(tlb, address);
+    const last = address.add(c.param(2).zext());
+    const difference = c
+      .load('i64.load', entry.add(c.param(3)), 0, 'state')
+      .xor(last.and(-4096))
+      .and(c.param(4))
+      .shl(infoOf(c, entry));
+    c.return(c.select(difference.eqz(), hostAddress(c, entry, address), c.i32(0)));
+  },
+};
+
+export const lookupHelpers: Helpers<BuiltHelper> = { lookUp };
 
 /** Host offset of an address that the entry serves. */
 export function hostAddress(c: Code, entry: Value, address: Value): Value {

@@ -3,43 +3,45 @@
 ;;   ldp x29, x30, [sp], #16
 ;;   ret
 (module
-  (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32) (result i32)))
+  (type $t0 (func (param i32 i64 i32 i32 i64) (result i32)))
+  (type $t1 (func (param i32 i64 i32) (result i32)))
+  (type $t2 (func (param i32 i32 i32) (result i32)))
+  (type $t3 (func (param i32 i32) (result i32)))
   (import "m" "m" (memory $m.m 16 16))
-  (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "interpret" (func $f.interpret (type $t1)))
-  (import "f" "hot" (func $f.hot (type $t1)))
-  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i64) (local $l8 i64) (local $l9 i32) (local $l10 i32) (local $l11 i32) (local $l12 i64) (local $l13 i64) (local $l14 i32) (local $l15 i32) (local $l16 i64) (local $l17 i64) (local $l18 i64) (local $l19 i32) (local $l20 i32) (local $l21 i64) (local $l22 i32) (local $l23 i64) (local $l24 i64)
-    (local.set $l14
+  (import "f" "lookUp" (func $f.lookUp (type $t0)))
+  (import "f" "jump" (func $f.jump (type $t1)))
+  (import "f" "interpret" (func $f.interpret (type $t2)))
+  (import "f" "hot" (func $f.hot (type $t2)))
+  (func $r0 (export "r0") (type $t3) (param $p0 i32) (param $p1 i32) (result i32)
+    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i32) (local $l8 i32) (local $l9 i32) (local $l10 i64) (local $l11 i64) (local $l12 i32) (local $l13 i32) (local $l14 i64) (local $l15 i64) (local $l16 i64) (local $l17 i32) (local $l18 i32) (local $l19 i32) (local $l20 i64) (local $l21 i32) (local $l22 i64) (local $l23 i64)
+    (local.set $l12
       (i32.sub
         (i32.load align=1
           (i32.const 12288))
         (i32.const 1)))
     (i32.store align=1
       (i32.const 12288)
-      (local.get $l14))
+      (local.get $l12))
     (if $I0
       (i32.eqz
-        (local.get $l14))
+        (local.get $l12))
       (then
         (return_call $f.hot
           (local.get $p0)
           (i32.const 131072)
           (local.get $p1))))
-    (local.set $l15
+    (local.set $l13
       (local.get $p1))
-    (local.set $l16
+    (local.set $l14
       (i64.load offset=256 align=1
         (local.get $p0)))
-    (local.set $l17
+    (local.set $l15
       (i64.load offset=232 align=1
         (local.get $p0)))
-    (local.set $l18
+    (local.set $l16
       (i64.load offset=240 align=1
         (local.get $p0)))
-    (local.set $l19
+    (local.set $l17
       (i32.load offset=884 align=1
         (local.get $p0)))
     (block $B1
@@ -50,167 +52,147 @@
               (block $B6
                 (block $B7
                   (block $B8
-                    (local.set $l15
+                    (local.set $l13
                       (i32.sub
-                        (local.get $l15)
+                        (local.get $l13)
                         (i32.const 3)))
-                    (local.set $l20
+                    (local.set $l18
                       (i32.const 0))
                     (br_if $B8
                       (i32.lt_s
-                        (local.get $l15)
+                        (local.get $l13)
                         (i32.const 0)))
-                    (local.set $l13
-                      (local.get $l16))
-                    (local.set $l20
+                    (local.set $l11
+                      (local.get $l14))
+                    (local.set $l18
                       (i32.const 0))
                     (br_if $B8
                       (i32.and
                         (i32.wrap_i64
-                          (local.get $l13))
+                          (local.get $l11))
                         (i32.load offset=868 align=1
                           (local.get $p0))))
-                    (local.set $l11
+                    (local.set $l9
                       (i32.wrap_i64
-                        (local.tee $l12
+                        (local.tee $l10
                           (i64.add
-                            (local.get $l13)
+                            (local.get $l11)
                             (i64.const -16)))))
-                    (local.set $l10
+                    (local.set $l8
                       (i32.add
-                        (local.get $l19)
+                        (local.get $l17)
                         (i32.shl
                           (i32.and
                             (i32.add
                               (i32.shr_u
-                                (local.get $l11)
+                                (local.get $l9)
                                 (i32.const 12))
                               (i32.shr_u
-                                (local.get $l11)
+                                (local.get $l9)
                                 (i32.const 22)))
                             (i32.const 1023))
                           (i32.const 5))))
-                    (local.set $l9
+                    (local.set $l7
                       (i32.add
                         (i32.wrap_i64
-                          (local.get $l12))
+                          (local.get $l10))
                         (i32.load offset=24 align=1
-                          (local.get $l10))))
+                          (local.get $l8))))
                     (if $I9
                       (i64.ne
-                        (local.tee $l8
+                        (local.tee $l6
                           (i64.xor
                             (i64.and
                               (i64.add
-                                (local.get $l12)
+                                (local.get $l10)
                                 (i64.const 15))
                               (i64.const -4096))
                             (i64.load offset=8 align=1
-                              (local.get $l10))))
+                              (local.get $l8))))
                         (i64.const 0))
                       (then
-                        (local.set $l20
+                        (local.set $l18
                           (i32.const 0))
                         (br_if $B8
                           (i64.ne
                             (i64.shl
-                              (local.get $l8)
+                              (local.get $l6)
                               (i64.extend_i32_u
                                 (i32.load offset=28 align=1
-                                  (local.get $l10))))
+                                  (local.get $l8))))
                             (i64.const 0)))))
                     (i64.store align=1
-                      (local.get $l9)
-                      (local.get $l17))
+                      (local.get $l7)
+                      (local.get $l15))
                     (i64.store offset=8 align=1
-                      (local.get $l9)
-                      (local.get $l18))
-                    (local.set $l7
-                      (local.tee $l16
-                        (local.get $l12)))
-                    (local.set $l20
+                      (local.get $l7)
+                      (local.get $l16))
+                    (local.set $l5
+                      (local.tee $l14
+                        (local.get $l10)))
+                    (local.set $l18
                       (i32.const 1))
                     (br_if $B8
                       (i32.and
                         (i32.wrap_i64
-                          (local.get $l7))
+                          (local.get $l5))
                         (i32.load offset=868 align=1
                           (local.get $p0))))
-                    (local.set $l6
-                      (i32.wrap_i64
-                        (local.get $l7)))
-                    (local.set $l5
-                      (i32.add
-                        (local.get $l19)
-                        (i32.shl
-                          (i32.and
-                            (i32.add
-                              (i32.shr_u
-                                (local.get $l6)
-                                (i32.const 12))
-                              (i32.shr_u
-                                (local.get $l6)
-                                (i32.const 22)))
-                            (i32.const 1023))
-                          (i32.const 5))))
-                    (local.set $l4
-                      (i32.add
-                        (i32.wrap_i64
-                          (local.get $l7))
-                        (i32.load offset=24 align=1
-                          (local.get $l5))))
+                    (local.set $l19
+                      (local.get $l7))
                     (if $I10
-                      (i64.ne
-                        (local.tee $l3
-                          (i64.xor
-                            (i64.and
-                              (i64.add
-                                (local.get $l7)
-                                (i64.const 15))
-                              (i64.const -4096))
-                            (i64.load align=1
-                              (local.get $l5))))
-                        (i64.const 0))
+                      (i32.ge_u
+                        (i32.add
+                          (i32.and
+                            (i32.wrap_i64
+                              (local.get $l10))
+                            (i32.const 4095))
+                          (i32.const 15))
+                        (i32.const 4096))
                       (then
-                        (local.set $l20
+                        (local.set $l19
+                          (local.tee $l4
+                            (call $f.lookUp
+                              (local.get $l17)
+                              (local.get $l5)
+                              (i32.const 15)
+                              (i32.const 0)
+                              (i64.const -1))))
+                        (local.set $l18
                           (i32.const 1))
                         (br_if $B8
-                          (i64.ne
-                            (i64.shl
-                              (local.get $l3)
-                              (i64.extend_i32_u
-                                (i32.load offset=28 align=1
-                                  (local.get $l5))))
-                            (i64.const 0)))))
-                    (local.set $l17
+                          (i32.eqz
+                            (local.get $l4)))))
+                    (local.set $l15
                       (i64.load align=1
-                        (local.get $l4)))
-                    (local.set $l18
-                      (i64.load offset=8 align=1
-                        (local.get $l4)))
+                        (local.tee $l3
+                          (local.get $l19))))
                     (local.set $l16
+                      (i64.load offset=8 align=1
+                        (local.get $l3)))
+                    (local.set $l14
                       (i64.add
-                        (local.get $l7)
+                        (local.get $l5)
                         (i64.const 16)))
                     (i64.store offset=256 align=1
                       (local.get $p0)
-                      (local.get $l16))
+                      (local.get $l14))
                     (i64.store offset=232 align=1
                       (local.get $p0)
-                      (local.get $l17))
+                      (local.get $l15))
                     (i64.store offset=240 align=1
                       (local.get $p0)
-                      (local.get $l18))
+                      (local.get $l16))
                     (br $B7))
                   (if $I11
                     (i32.gt_u
                       (local.tee $l2
-                        (local.get $l20))
+                        (local.get $l18))
                       (i32.const 0))
                     (then
                       (i64.store offset=256 align=1
                         (local.get $p0)
-                        (local.get $l16))))
+                        (local.get $l14))))
                   (if $I12
                     (i32.gt_u
                       (local.get $l2)
@@ -218,7 +200,7 @@
                     (then
                       (i64.store offset=232 align=1
                         (local.get $p0)
-                        (local.get $l17))))
+                        (local.get $l15))))
                   (if $I13
                     (i32.gt_u
                       (local.get $l2)
@@ -226,14 +208,14 @@
                     (then
                       (i64.store offset=240 align=1
                         (local.get $p0)
-                        (local.get $l18))))
-                  (local.set $l15
+                        (local.get $l16))))
+                  (local.set $l13
                     (i32.add
-                      (local.get $l15)
+                      (local.get $l13)
                       (i32.sub
                         (i32.const 3)
                         (local.get $l2))))
-                  (local.set $l21
+                  (local.set $l20
                     (i64.add
                       (i64.extend_i32_u
                         (i32.shl
@@ -241,40 +223,40 @@
                           (i32.const 2)))
                       (i64.const 131072)))
                   (br $B1))
-                (local.set $l21
-                  (local.get $l18))
+                (local.set $l20
+                  (local.get $l16))
                 (br $B5)))
             (if $I14
-              (local.get $l22)
+              (local.get $l21)
               (then
                 (i32.store offset=816 align=1
                   (local.get $p0)
-                  (local.get $l22))
+                  (local.get $l21))
                 (i64.store offset=896 align=1
                   (local.get $p0)
-                  (local.get $l23))
+                  (local.get $l22))
                 (i64.store offset=904 align=1
                   (local.get $p0)
-                  (local.get $l24))))
+                  (local.get $l23))))
             (return_call $f.jump
               (local.get $p0)
-              (local.get $l21)
-              (local.get $l15))))))
+              (local.get $l20)
+              (local.get $l13))))))
     (if $I15
-      (local.get $l22)
+      (local.get $l21)
       (then
         (i32.store offset=816 align=1
           (local.get $p0)
-          (local.get $l22))
+          (local.get $l21))
         (i64.store offset=896 align=1
           (local.get $p0)
-          (local.get $l23))
+          (local.get $l22))
         (i64.store offset=904 align=1
           (local.get $p0)
-          (local.get $l24))))
+          (local.get $l23))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64
-        (local.get $l21))
-      (local.get $l15))
+        (local.get $l20))
+      (local.get $l13))
     (unreachable)))

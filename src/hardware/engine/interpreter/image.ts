@@ -14,6 +14,7 @@ import {
 } from '../../a64/index.ts';
 import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm/index.ts';
 import { flagHelpers } from '../jit/flags.ts';
+import { lookupHelpers } from '../tlb-lookup.ts';
 import { InterpreterInsn } from './insn.ts';
 import { CONTINUATIONS, HANDLER, type JitHooks, Runtime } from './runtime.ts';
 
@@ -21,7 +22,7 @@ import { CONTINUATIONS, HANDLER, type JitHooks, Runtime } from './runtime.ts';
 const SMALLEST_MEMORY = 1;
 const LARGEST_MEMORY = 65536;
 
-const BUILT_HELPERS = { ...builtHelpers, ...flagHelpers };
+const BUILT_HELPERS = { ...builtHelpers, ...flagHelpers, ...lookupHelpers };
 
 /** What compiled regions may call, by name. */
 export const CALLABLES: Readonly<Record<string, Signature>> = {

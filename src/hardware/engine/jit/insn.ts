@@ -25,6 +25,7 @@ import {
   tlbEntry,
 } from '../tlb-lookup.ts';
 import { conditionOf, FLAGS, type FlagsKind, packedFlags } from './flags.ts';
+import type { Near } from './near-accesses.ts';
 import type { BasicBlock } from './region.ts';
 import type { RegionState } from './region-state.ts';
 
@@ -232,10 +233,15 @@ export class JitInsn extends Insn {
     return { entry, info, tag, address, bytes, unchecked, aligned };
   }
   /** Host offset of an access that the soft TLB serves and whose tags match; leaves the region for any other. */
-  private hit(lookup: Lookup): Value {
+  private hit(lookup: Lookup, unprivileged = false): Value {
     const { c, cpu, state } = this;
-    const host = hostAddress(c, lookup.entry, lookup.address);
-    if (lookup.aligned) this.deoptIf(lookup.address.and(lookup.bytes - 1).ne(0));
+    const { address, bytes, tag } = lookup;
+    if (lookup.aligned) this.deoptIf(address.and(bytes - 1).ne(0));
+    const write = tag === TLB.writeTag;
+    const isPlain = !unprivileged && (!state.checksTags || lookup.unchecked === true);
+    const near = isPlain ? state.near.find(address, bytes, write) : undefined;
+    if (near) return this.nearHit(lookup, near);
+    const host = hostAddress(c, lookup.entry, address);
     const difference = tlbDifference(c, lookup);
     c.if(difference.ne(0), () => {
       if (!state.checksTags || lookup.unchecked === true) {
@@ -253,20 +259,34 @@ export class JitInsn extends Insn {
         );
       }
     });
+    if (isPlain) state.near.remember(address, bytes, write, host);
     return host;
+  }
+  /** The same by the page of an access near by; where that is another one, by a lookup out of line. */
+  private nearHit({ address, bytes, tag, unchecked }: Lookup, near: Near): Value {
+    const { c } = this;
+    const host = c.variable('i32', near.host);
+    c.if(near.isOutside, () => {
+      const tlb = this.state.tlb(false);
+      const mask = unchecked === true ? -4096 : -1;
+      const found = c.call(this.helper('lookUp'), tlb, address, bytes - 1, tag, mask) as Value;
+      host.set(found);
+      this.deoptIf(found.eqz());
+    });
+    return host.get();
   }
 
   load(address: Value, bytes: Bytes, options: MemoryOptions = {}): Value {
-    const host = this.hit(this.lookup(TLB.readTag, address, bytes, options));
+    const host = this.hit(this.lookup(TLB.readTag, address, bytes, options), options.unprivileged);
     return this.c.load(LOADS[bytes], host, 0, 'guest');
   }
   store(address: Value, bytes: Bytes, v: Value, options: MemoryOptions = {}): void {
     const all = bytes + (options.following ?? 0);
-    const host = this.hit(this.lookup(TLB.writeTag, address, all, options));
+    const host = this.hit(this.lookup(TLB.writeTag, address, all, options), options.unprivileged);
     this.c.store(STORES[bytes], host, 0, v, 'guest');
   }
   loadPair(address: Value, bytes: 4 | 8 | 16, options: MemoryOptions = {}): [Value, Value] {
-    const host = this.hit(this.lookup(TLB.readTag, address, bytes * 2, options));
+    const host = this.hit(this.lookup(TLB.readTag, address, bytes * 2, options), options.unprivileged);
     return [this.c.load(LOADS[bytes], host, 0, 'guest'), this.c.load(LOADS[bytes], host, bytes, 'guest')];
   }
   storePair(
@@ -276,7 +296,7 @@ export class JitInsn extends Insn {
     second: Value,
     options: MemoryOptions = {},
   ): void {
-    const host = this.hit(this.lookup(TLB.writeTag, address, bytes * 2, options));
+    const host = this.hit(this.lookup(TLB.writeTag, address, bytes * 2, options), options.unprivileged);
     this.c.store(STORES[bytes], host, 0, first, 'guest');
     this.c.store(STORES[bytes], host, bytes, second, 'guest');
   }

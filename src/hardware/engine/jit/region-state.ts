@@ -5,6 +5,7 @@
 import { STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import type { Code, FunctionRef, Label, Value, Variable } from '../../wasm/index.ts';
 import { hostAddress, tlbEntry } from '../tlb-lookup.ts';
+import { NearAccesses } from './near-accesses.ts';
 import { PROFILE } from './profile.ts';
 import { CODE_PAGE, pageOf } from './region.ts';
 
@@ -41,6 +42,7 @@ export class RegionState {
   readonly flagsA: Variable;
   readonly flagsB: Variable;
   readonly budget: Variable;
+  readonly near: NearAccesses;
   private readonly environment: RegionEnvironment;
   private readonly pages: ReadonlyMap<number, number>;
   private readonly home: number;
@@ -78,6 +80,7 @@ export class RegionState {
     this.conditionTable = environment.conditionTable;
     this.tagBias = environment.tagBias;
     this.checksTags = environment.checksTags;
+    this.near = new NearAccesses(code);
     this.flagsKind = code.variable('i32');
     this.flagsA = code.variable('i64');
     this.flagsB = code.variable('i64');
@@ -101,7 +104,10 @@ export class RegionState {
   }
   setX(n: number, v: Value): void {
     if (!this.unsavedX.has(n)) this.unsavedX.set(n, this.current);
-    this.x(n).set(v);
+    const register = this.x(n);
+    const served = this.near.assigning(register, v);
+    register.set(v);
+    this.near.assigned(served);
   }
   v(n: number): Variable {
     return this.once(this.vectors, n, 'v128');
@@ -128,6 +134,7 @@ export class RegionState {
    */
   block(at: number, count: number, emit: (index: number) => void): void {
     const { code } = this;
+    this.near.forget();
     code.scope((done) => {
       code.scope((exit) => {
         this.exit = exit;
