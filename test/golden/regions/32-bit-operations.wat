@@ -11,7 +11,7 @@
   (import "f" "interpret" (func $f.interpret (type $t1)))
   (import "f" "hot" (func $f.hot (type $t1)))
   (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i64) (local $l8 i64) (local $l9 i64) (local $l10 i32) (local $l11 i64) (local $l12 i32) (local $l13 i64) (local $l14 i64)
+    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i64) (local $l8 i64) (local $l9 i64) (local $l10 i32) (local $l11 i64)
     (local.set $l3
       (i32.sub
         (i32.load align=1
@@ -37,10 +37,10 @@
       (i64.load offset=16 align=1
         (local.get $p0)))
     (local.set $l7
-      (i64.load align=1
+      (i64.load offset=24 align=1
         (local.get $p0)))
     (local.set $l8
-      (i64.load offset=24 align=1
+      (i64.load align=1
         (local.get $p0)))
     (local.set $l9
       (i64.load offset=240 align=1
@@ -63,11 +63,11 @@
                       (i32.lt_s
                         (local.get $l4)
                         (i32.const 0)))
-                    (local.set $l7
+                    (local.set $l8
                       (i64.extend_i32_u
                         (i32.xor
                           (i32.wrap_i64
-                            (local.tee $l7
+                            (local.tee $l8
                               (i64.extend_i32_u
                                 (i32.add
                                   (i32.wrap_i64
@@ -75,20 +75,13 @@
                                   (i32.wrap_i64
                                     (local.get $l6))))))
                           (i32.wrap_i64
-                            (local.get $l8)))))
+                            (local.get $l7)))))
                     (i64.store align=1
                       (local.get $p0)
-                      (local.get $l7))
+                      (local.get $l8))
                     (br $B7))
-                  (if $I9
-                    (i32.gt_u
-                      (local.tee $l2
-                        (local.get $l10))
-                      (i32.const 0))
-                    (then
-                      (i64.store align=1
-                        (local.get $p0)
-                        (local.get $l7))))
+                  (local.set $l2
+                    (local.get $l10))
                   (local.set $l4
                     (i32.add
                       (local.get $l4)
@@ -106,34 +99,10 @@
                 (local.set $l11
                   (local.get $l9))
                 (br $B5)))
-            (if $I10
-              (local.get $l12)
-              (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
-                  (local.get $l12))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
-                  (local.get $l13))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
-                  (local.get $l14))))
             (return_call $f.jump
               (local.get $p0)
               (local.get $l11)
               (local.get $l4))))))
-    (if $I11
-      (local.get $l12)
-      (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
-          (local.get $l12))
-        (i64.store offset=896 align=1
-          (local.get $p0)
-          (local.get $l13))
-        (i64.store offset=904 align=1
-          (local.get $p0)
-          (local.get $l14))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64

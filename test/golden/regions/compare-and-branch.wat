@@ -116,15 +116,8 @@
                             (local.get $p0)
                             (local.get $l11))
                           (br $B11))
-                        (if $I13
-                          (i32.gt_u
-                            (local.tee $l3
-                              (local.get $l13))
-                            (i32.const 0))
-                          (then
-                            (i64.store offset=16 align=1
-                              (local.get $p0)
-                              (local.get $l11))))
+                        (local.set $l3
+                          (local.get $l13))
                         (local.set $l8
                           (i32.add
                             (local.get $l8)
@@ -140,19 +133,19 @@
                             (i64.const 131080)))
                         (br $B1))
                       (br $B7))))
-                (block $B14
-                  (block $B15
+                (block $B13
+                  (block $B14
                     (local.set $l8
                       (i32.sub
                         (local.get $l8)
                         (i32.const 1)))
                     (local.set $l13
                       (i32.const 0))
-                    (br_if $B15
+                    (br_if $B14
                       (i32.lt_s
                         (local.get $l8)
                         (i32.const 0)))
-                    (br $B14))
+                    (br $B13))
                   (local.set $l2
                     (local.get $l13))
                   (local.set $l8
@@ -172,7 +165,7 @@
                 (local.set $l17
                   (local.get $l12))
                 (br $B5)))
-            (if $I16
+            (if $I15
               (local.get $l14)
               (then
                 (i32.store offset=816 align=1
@@ -188,7 +181,7 @@
               (local.get $p0)
               (local.get $l17)
               (local.get $l8))))))
-    (if $I17
+    (if $I16
       (local.get $l14)
       (then
         (i32.store offset=816 align=1

@@ -81,15 +81,8 @@
                       (local.get $p0)
                       (local.get $l6))
                     (br $B7))
-                  (if $I9
-                    (i32.gt_u
-                      (local.tee $l2
-                        (local.get $l10))
-                      (i32.const 1))
-                    (then
-                      (i64.store align=1
-                        (local.get $p0)
-                        (local.get $l6))))
+                  (local.set $l2
+                    (local.get $l10))
                   (local.set $l5
                     (i32.add
                       (local.get $l5)
@@ -107,7 +100,7 @@
                 (local.set $l14
                   (local.get $l9))
                 (br $B5)))
-            (if $I10
+            (if $I9
               (local.get $l11)
               (then
                 (i32.store offset=816 align=1
@@ -123,7 +116,7 @@
               (local.get $p0)
               (local.get $l14)
               (local.get $l5))))))
-    (if $I11
+    (if $I10
       (local.get $l11)
       (then
         (i32.store offset=816 align=1

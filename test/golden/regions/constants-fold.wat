@@ -12,7 +12,7 @@
   (import "f" "interpret" (func $f.interpret (type $t1)))
   (import "f" "hot" (func $f.hot (type $t1)))
   (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i64) (local $l8 i64) (local $l9 i32) (local $l10 i64) (local $l11 i32) (local $l12 i64) (local $l13 i64)
+    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i64)
     (local.set $l3
       (i32.sub
         (i32.load align=1
@@ -32,15 +32,9 @@
     (local.set $l4
       (local.get $p1))
     (local.set $l5
-      (i64.load align=1
-        (local.get $p0)))
-    (local.set $l6
       (i64.load offset=8 align=1
         (local.get $p0)))
-    (local.set $l7
-      (i64.load offset=16 align=1
-        (local.get $p0)))
-    (local.set $l8
+    (local.set $l6
       (i64.load offset=240 align=1
         (local.get $p0)))
     (block $B1
@@ -55,58 +49,35 @@
                       (i32.sub
                         (local.get $l4)
                         (i32.const 4)))
-                    (local.set $l9
+                    (local.set $l7
                       (i32.const 0))
                     (br_if $B8
                       (i32.lt_s
                         (local.get $l4)
                         (i32.const 0)))
-                    (local.set $l5
+                    (local.set $l8
                       (i64.const 255))
-                    (local.set $l7
+                    (local.set $l9
                       (i64.and
                         (i64.shr_u
-                          (local.tee $l6
+                          (local.tee $l5
                             (i64.and
-                              (local.get $l6)
+                              (local.get $l5)
                               (i64.const 65280)))
                           (i64.const 8))
                         (i64.const 255)))
                     (i64.store align=1
                       (local.get $p0)
-                      (local.get $l5))
+                      (local.get $l8))
                     (i64.store offset=8 align=1
                       (local.get $p0)
-                      (local.get $l6))
+                      (local.get $l5))
                     (i64.store offset=16 align=1
                       (local.get $p0)
-                      (local.get $l7))
+                      (local.get $l9))
                     (br $B7))
-                  (if $I9
-                    (i32.gt_u
-                      (local.tee $l2
-                        (local.get $l9))
-                      (i32.const 0))
-                    (then
-                      (i64.store align=1
-                        (local.get $p0)
-                        (local.get $l5))))
-                  (if $I10
-                    (i32.gt_u
-                      (local.get $l2)
-                      (i32.const 1))
-                    (then
-                      (i64.store offset=8 align=1
-                        (local.get $p0)
-                        (local.get $l6))))
-                  (if $I11
-                    (i32.gt_u
-                      (local.get $l2)
-                      (i32.const 2))
-                    (then
-                      (i64.store offset=16 align=1
-                        (local.get $p0)
-                        (local.get $l7))))
+                  (local.set $l2
+                    (local.get $l7))
                   (local.set $l4
                     (i32.add
                       (local.get $l4)
@@ -122,36 +93,12 @@
                       (i64.const 131072)))
                   (br $B1))
                 (local.set $l10
-                  (local.get $l8))
+                  (local.get $l6))
                 (br $B5)))
-            (if $I12
-              (local.get $l11)
-              (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
-                  (local.get $l11))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
-                  (local.get $l12))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
-                  (local.get $l13))))
             (return_call $f.jump
               (local.get $p0)
               (local.get $l10)
               (local.get $l4))))))
-    (if $I13
-      (local.get $l11)
-      (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
-          (local.get $l11))
-        (i64.store offset=896 align=1
-          (local.get $p0)
-          (local.get $l12))
-        (i64.store offset=904 align=1
-          (local.get $p0)
-          (local.get $l13))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64

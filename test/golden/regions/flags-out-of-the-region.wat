@@ -10,7 +10,7 @@
   (import "f" "interpret" (func $f.interpret (type $t1)))
   (import "f" "hot" (func $f.hot (type $t1)))
   (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i64) (local $l4 i64) (local $l5 i32) (local $l6 i32) (local $l7 i64) (local $l8 i64) (local $l9 i64) (local $l10 i64) (local $l11 i32) (local $l12 i32) (local $l13 i64) (local $l14 i64) (local $l15 i64)
+    (local $l2 i32) (local $l3 i64) (local $l4 i64) (local $l5 i32) (local $l6 i32) (local $l7 i64) (local $l8 i64) (local $l9 i64) (local $l10 i32) (local $l11 i32) (local $l12 i64) (local $l13 i64) (local $l14 i64) (local $l15 i64)
     (local.set $l5
       (i32.sub
         (i32.load align=1
@@ -36,9 +36,6 @@
       (i64.load offset=16 align=1
         (local.get $p0)))
     (local.set $l9
-      (i64.load align=1
-        (local.get $p0)))
-    (local.set $l10
       (i64.load offset=240 align=1
         (local.get $p0)))
     (block $B1
@@ -53,7 +50,7 @@
                       (i32.sub
                         (local.get $l6)
                         (i32.const 2)))
-                    (local.set $l11
+                    (local.set $l10
                       (i32.const 0))
                     (br_if $B8
                       (i32.lt_s
@@ -63,29 +60,22 @@
                       (local.get $l7))
                     (local.set $l3
                       (local.get $l8))
-                    (local.set $l12
+                    (local.set $l11
                       (i32.const 5))
-                    (local.set $l13
+                    (local.set $l12
                       (local.get $l4))
-                    (local.set $l14
+                    (local.set $l13
                       (local.get $l3))
-                    (local.set $l9
+                    (local.set $l14
                       (i64.add
                         (local.get $l4)
                         (local.get $l3)))
                     (i64.store align=1
                       (local.get $p0)
-                      (local.get $l9))
+                      (local.get $l14))
                     (br $B7))
-                  (if $I9
-                    (i32.gt_u
-                      (local.tee $l2
-                        (local.get $l11))
-                      (i32.const 0))
-                    (then
-                      (i64.store align=1
-                        (local.get $p0)
-                        (local.get $l9))))
+                  (local.set $l2
+                    (local.get $l10))
                   (local.set $l6
                     (i32.add
                       (local.get $l6)
@@ -101,36 +91,36 @@
                       (i64.const 131072)))
                   (br $B1))
                 (local.set $l15
-                  (local.get $l10))
+                  (local.get $l9))
                 (br $B5)))
-            (if $I10
-              (local.get $l12)
+            (if $I9
+              (local.get $l11)
               (then
                 (i32.store offset=816 align=1
                   (local.get $p0)
-                  (local.get $l12))
+                  (local.get $l11))
                 (i64.store offset=896 align=1
                   (local.get $p0)
-                  (local.get $l13))
+                  (local.get $l12))
                 (i64.store offset=904 align=1
                   (local.get $p0)
-                  (local.get $l14))))
+                  (local.get $l13))))
             (return_call $f.jump
               (local.get $p0)
               (local.get $l15)
               (local.get $l6))))))
-    (if $I11
-      (local.get $l12)
+    (if $I10
+      (local.get $l11)
       (then
         (i32.store offset=816 align=1
           (local.get $p0)
-          (local.get $l12))
+          (local.get $l11))
         (i64.store offset=896 align=1
           (local.get $p0)
-          (local.get $l13))
+          (local.get $l12))
         (i64.store offset=904 align=1
           (local.get $p0)
-          (local.get $l14))))
+          (local.get $l13))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64

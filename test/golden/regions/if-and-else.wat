@@ -13,7 +13,7 @@
   (import "f" "interpret" (func $f.interpret (type $t1)))
   (import "f" "hot" (func $f.hot (type $t1)))
   (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i64) (local $l11 i32) (local $l12 i64) (local $l13 i32) (local $l14 i64) (local $l15 i64)
+    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i64) (local $l11 i32) (local $l12 i64)
     (local.set $l6
       (i32.sub
         (i32.load align=1
@@ -101,15 +101,8 @@
                             (local.get $p0)
                             (local.get $l9))
                           (br $B11))
-                        (if $I13
-                          (i32.gt_u
-                            (local.tee $l4
-                              (local.get $l11))
-                            (i32.const 0))
-                          (then
-                            (i64.store offset=8 align=1
-                              (local.get $p0)
-                              (local.get $l9))))
+                        (local.set $l4
+                          (local.get $l11))
                         (local.set $l7
                           (i32.add
                             (local.get $l7)
@@ -126,15 +119,15 @@
                         (br $B1))
                       (br $B7))
                     (else
-                      (block $B14
-                        (block $B15
+                      (block $B13
+                        (block $B14
                           (local.set $l7
                             (i32.sub
                               (local.get $l7)
                               (i32.const 2)))
                           (local.set $l11
                             (i32.const 0))
-                          (br_if $B15
+                          (br_if $B14
                             (i32.lt_s
                               (local.get $l7)
                               (i32.const 0)))
@@ -145,16 +138,9 @@
                           (i64.store offset=8 align=1
                             (local.get $p0)
                             (local.get $l9))
-                          (br $B14))
-                        (if $I16
-                          (i32.gt_u
-                            (local.tee $l3
-                              (local.get $l11))
-                            (i32.const 0))
-                          (then
-                            (i64.store offset=8 align=1
-                              (local.get $p0)
-                              (local.get $l9))))
+                          (br $B13))
+                        (local.set $l3
+                          (local.get $l11))
                         (local.set $l7
                           (i32.add
                             (local.get $l7)
@@ -170,19 +156,19 @@
                             (i64.const 131076)))
                         (br $B1))
                       (br $B7))))
-                (block $B17
-                  (block $B18
+                (block $B15
+                  (block $B16
                     (local.set $l7
                       (i32.sub
                         (local.get $l7)
                         (i32.const 1)))
                     (local.set $l11
                       (i32.const 0))
-                    (br_if $B18
+                    (br_if $B16
                       (i32.lt_s
                         (local.get $l7)
                         (i32.const 0)))
-                    (br $B17))
+                    (br $B15))
                   (local.set $l2
                     (local.get $l11))
                   (local.set $l7
@@ -202,34 +188,10 @@
                 (local.set $l12
                   (local.get $l10))
                 (br $B5)))
-            (if $I19
-              (local.get $l13)
-              (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
-                  (local.get $l13))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
-                  (local.get $l14))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
-                  (local.get $l15))))
             (return_call $f.jump
               (local.get $p0)
               (local.get $l12)
               (local.get $l7))))))
-    (if $I20
-      (local.get $l13)
-      (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
-          (local.get $l13))
-        (i64.store offset=896 align=1
-          (local.get $p0)
-          (local.get $l14))
-        (i64.store offset=904 align=1
-          (local.get $p0)
-          (local.get $l15))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64

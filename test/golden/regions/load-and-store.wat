@@ -11,7 +11,7 @@
   (import "f" "interpret" (func $f.interpret (type $t1)))
   (import "f" "hot" (func $f.hot (type $t1)))
   (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i64) (local $l7 i64) (local $l8 i32) (local $l9 i32) (local $l10 i64) (local $l11 i32) (local $l12 i32) (local $l13 i64) (local $l14 i64) (local $l15 i64) (local $l16 i64) (local $l17 i32) (local $l18 i32) (local $l19 i64) (local $l20 i32) (local $l21 i64) (local $l22 i64)
+    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i64) (local $l7 i64) (local $l8 i32) (local $l9 i32) (local $l10 i64) (local $l11 i32) (local $l12 i32) (local $l13 i64) (local $l14 i64) (local $l15 i64) (local $l16 i64) (local $l17 i32) (local $l18 i32) (local $l19 i64)
     (local.set $l11
       (i32.sub
         (i32.load align=1
@@ -34,10 +34,10 @@
       (i64.load offset=8 align=1
         (local.get $p0)))
     (local.set $l14
-      (i64.load align=1
+      (i64.load offset=16 align=1
         (local.get $p0)))
     (local.set $l15
-      (i64.load offset=16 align=1
+      (i64.load align=1
         (local.get $p0)))
     (local.set $l16
       (i64.load offset=240 align=1
@@ -106,7 +106,7 @@
                                 (i32.load offset=28 align=1
                                   (local.get $l8))))
                             (i64.const 0)))))
-                    (local.set $l14
+                    (local.set $l15
                       (i64.load align=1
                         (i32.add
                           (i32.wrap_i64
@@ -116,7 +116,7 @@
                     (local.set $l5
                       (i32.wrap_i64
                         (local.tee $l6
-                          (local.get $l15))))
+                          (local.get $l14))))
                     (local.set $l4
                       (i32.add
                         (local.get $l17)
@@ -160,20 +160,20 @@
                           (local.get $l6))
                         (i32.load offset=24 align=1
                           (local.get $l4)))
-                      (local.get $l14))
+                      (local.get $l15))
                     (i64.store align=1
                       (local.get $p0)
-                      (local.get $l14))
+                      (local.get $l15))
                     (br $B7))
                   (if $I11
-                    (i32.gt_u
+                    (i32.ge_u
                       (local.tee $l2
                         (local.get $l18))
-                      (i32.const 0))
+                      (i32.const 1))
                     (then
                       (i64.store align=1
                         (local.get $p0)
-                        (local.get $l14))))
+                        (local.get $l15))))
                   (local.set $l12
                     (i32.add
                       (local.get $l12)
@@ -191,34 +191,10 @@
                 (local.set $l19
                   (local.get $l16))
                 (br $B5)))
-            (if $I12
-              (local.get $l20)
-              (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
-                  (local.get $l20))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
-                  (local.get $l21))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
-                  (local.get $l22))))
             (return_call $f.jump
               (local.get $p0)
               (local.get $l19)
               (local.get $l12))))))
-    (if $I13
-      (local.get $l20)
-      (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
-          (local.get $l20))
-        (i64.store offset=896 align=1
-          (local.get $p0)
-          (local.get $l21))
-        (i64.store offset=904 align=1
-          (local.get $p0)
-          (local.get $l22))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64

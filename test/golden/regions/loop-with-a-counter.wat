@@ -85,23 +85,8 @@
                         (local.get $p0)
                         (local.get $l9))
                       (br $B8))
-                    (if $I10
-                      (i32.gt_u
-                        (local.tee $l3
-                          (local.get $l11))
-                        (i32.const 0))
-                      (then
-                        (i64.store align=1
-                          (local.get $p0)
-                          (local.get $l7))))
-                    (if $I11
-                      (i32.gt_u
-                        (local.get $l3)
-                        (i32.const 1))
-                      (then
-                        (i64.store offset=16 align=1
-                          (local.get $p0)
-                          (local.get $l9))))
+                    (local.set $l3
+                      (local.get $l11))
                     (local.set $l6
                       (i32.add
                         (local.get $l6)
@@ -116,26 +101,26 @@
                             (i32.const 2)))
                         (i64.const 131072)))
                     (br $B1))
-                  (if $I12
+                  (if $I10
                     (i64.ne
                       (local.get $l4)
                       (i64.const 1))
                     (then
                       (br $L7))
                     (else
-                      (block $B13
-                        (block $B14
+                      (block $B11
+                        (block $B12
                           (local.set $l6
                             (i32.sub
                               (local.get $l6)
                               (i32.const 1)))
                           (local.set $l11
                             (i32.const 0))
-                          (br_if $B14
+                          (br_if $B12
                             (i32.lt_s
                               (local.get $l6)
                               (i32.const 0)))
-                          (br $B13))
+                          (br $B11))
                         (local.set $l2
                           (local.get $l11))
                         (local.set $l6
@@ -155,7 +140,7 @@
                       (local.set $l15
                         (local.get $l10))
                       (br $B5))))))
-            (if $I15
+            (if $I13
               (local.get $l12)
               (then
                 (i32.store offset=816 align=1
@@ -171,7 +156,7 @@
               (local.get $p0)
               (local.get $l15)
               (local.get $l6))))))
-    (if $I16
+    (if $I14
       (local.get $l12)
       (then
         (i32.store offset=816 align=1

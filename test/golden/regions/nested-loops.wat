@@ -67,15 +67,8 @@
                         (local.get $p0)
                         (local.get $l10))
                       (br $B8))
-                    (if $I10
-                      (i32.gt_u
-                        (local.tee $l7
-                          (local.get $l13))
-                        (i32.const 0))
-                      (then
-                        (i64.store offset=8 align=1
-                          (local.get $p0)
-                          (local.get $l10))))
+                    (local.set $l7
+                      (local.get $l13))
                     (local.set $l9
                       (i32.add
                         (local.get $l9)
@@ -90,16 +83,16 @@
                             (i32.const 2)))
                         (i64.const 131072)))
                     (br $B1))
-                  (loop $L11
-                    (block $B12
-                      (block $B13
+                  (loop $L10
+                    (block $B11
+                      (block $B12
                         (local.set $l9
                           (i32.sub
                             (local.get $l9)
                             (i32.const 2)))
                         (local.set $l13
                           (i32.const 0))
-                        (br_if $B13
+                        (br_if $B12
                           (i32.lt_s
                             (local.get $l9)
                             (i32.const 0)))
@@ -118,16 +111,9 @@
                         (i64.store offset=8 align=1
                           (local.get $p0)
                           (local.get $l10))
-                        (br $B12))
-                      (if $I14
-                        (i32.gt_u
-                          (local.tee $l5
-                            (local.get $l13))
-                          (i32.const 0))
-                        (then
-                          (i64.store offset=8 align=1
-                            (local.get $p0)
-                            (local.get $l10))))
+                        (br $B11))
+                      (local.set $l5
+                        (local.get $l13))
                       (local.set $l9
                         (i32.add
                           (local.get $l9)
@@ -142,22 +128,22 @@
                               (i32.const 2)))
                           (i64.const 131076)))
                       (br $B1))
-                    (if $I15
+                    (if $I13
                       (i64.ne
                         (local.get $l6)
                         (i64.const 1))
                       (then
-                        (br $L11))
+                        (br $L10))
                       (else
-                        (block $B16
-                          (block $B17
+                        (block $B14
+                          (block $B15
                             (local.set $l9
                               (i32.sub
                                 (local.get $l9)
                                 (i32.const 2)))
                             (local.set $l13
                               (i32.const 0))
-                            (br_if $B17
+                            (br_if $B15
                               (i32.lt_s
                                 (local.get $l9)
                                 (i32.const 0)))
@@ -176,16 +162,9 @@
                             (i64.store align=1
                               (local.get $p0)
                               (local.get $l11))
-                            (br $B16))
-                          (if $I18
-                            (i32.gt_u
-                              (local.tee $l3
-                                (local.get $l13))
-                              (i32.const 0))
-                            (then
-                              (i64.store align=1
-                                (local.get $p0)
-                                (local.get $l11))))
+                            (br $B14))
+                          (local.set $l3
+                            (local.get $l13))
                           (local.set $l9
                             (i32.add
                               (local.get $l9)
@@ -200,26 +179,26 @@
                                   (i32.const 2)))
                               (i64.const 131084)))
                           (br $B1))
-                        (if $I19
+                        (if $I16
                           (i64.ne
                             (local.get $l4)
                             (i64.const 1))
                           (then
                             (br $L7))
                           (else
-                            (block $B20
-                              (block $B21
+                            (block $B17
+                              (block $B18
                                 (local.set $l9
                                   (i32.sub
                                     (local.get $l9)
                                     (i32.const 1)))
                                 (local.set $l13
                                   (i32.const 0))
-                                (br_if $B21
+                                (br_if $B18
                                   (i32.lt_s
                                     (local.get $l9)
                                     (i32.const 0)))
-                                (br $B20))
+                                (br $B17))
                               (local.set $l2
                                 (local.get $l13))
                               (local.set $l9
@@ -239,7 +218,7 @@
                             (local.set $l14
                               (local.get $l12))
                             (br $B5)))))))))
-            (if $I22
+            (if $I19
               (local.get $l15)
               (then
                 (i32.store offset=816 align=1
@@ -255,7 +234,7 @@
               (local.get $p0)
               (local.get $l14)
               (local.get $l9))))))
-    (if $I23
+    (if $I20
       (local.get $l15)
       (then
         (i32.store offset=816 align=1

@@ -13,7 +13,7 @@
   (import "f" "interpret" (func $f.interpret (type $t2)))
   (import "f" "hot" (func $f.hot (type $t2)))
   (func $r0 (export "r0") (type $t3) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i32) (local $l8 i32) (local $l9 i32) (local $l10 i64) (local $l11 i64) (local $l12 i32) (local $l13 i32) (local $l14 i64) (local $l15 i64) (local $l16 i64) (local $l17 i32) (local $l18 i32) (local $l19 i32) (local $l20 i64) (local $l21 i32) (local $l22 i64) (local $l23 i64)
+    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i32) (local $l8 i32) (local $l9 i32) (local $l10 i64) (local $l11 i64) (local $l12 i32) (local $l13 i32) (local $l14 i64) (local $l15 i64) (local $l16 i64) (local $l17 i32) (local $l18 i32) (local $l19 i32) (local $l20 i64)
     (local.set $l12
       (i32.sub
         (i32.load align=1
@@ -185,30 +185,14 @@
                       (local.get $l16))
                     (br $B7))
                   (if $I11
-                    (i32.gt_u
+                    (i32.ge_u
                       (local.tee $l2
                         (local.get $l18))
-                      (i32.const 0))
+                      (i32.const 1))
                     (then
                       (i64.store offset=256 align=1
                         (local.get $p0)
                         (local.get $l14))))
-                  (if $I12
-                    (i32.gt_u
-                      (local.get $l2)
-                      (i32.const 1))
-                    (then
-                      (i64.store offset=232 align=1
-                        (local.get $p0)
-                        (local.get $l15))))
-                  (if $I13
-                    (i32.gt_u
-                      (local.get $l2)
-                      (i32.const 1))
-                    (then
-                      (i64.store offset=240 align=1
-                        (local.get $p0)
-                        (local.get $l16))))
                   (local.set $l13
                     (i32.add
                       (local.get $l13)
@@ -226,34 +210,10 @@
                 (local.set $l20
                   (local.get $l16))
                 (br $B5)))
-            (if $I14
-              (local.get $l21)
-              (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
-                  (local.get $l21))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
-                  (local.get $l22))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
-                  (local.get $l23))))
             (return_call $f.jump
               (local.get $p0)
               (local.get $l20)
               (local.get $l13))))))
-    (if $I15
-      (local.get $l21)
-      (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
-          (local.get $l21))
-        (i64.store offset=896 align=1
-          (local.get $p0)
-          (local.get $l22))
-        (i64.store offset=904 align=1
-          (local.get $p0)
-          (local.get $l23))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64

@@ -11,7 +11,7 @@
   (import "f" "interpret" (func $f.interpret (type $t1)))
   (import "f" "hot" (func $f.hot (type $t1)))
   (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
-    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i64) (local $l8 i64) (local $l9 i32) (local $l10 i64) (local $l11 i32) (local $l12 i64) (local $l13 i64)
+    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i64) (local $l8 i64) (local $l9 i32) (local $l10 i64)
     (local.set $l3
       (i32.sub
         (i32.load align=1
@@ -71,15 +71,8 @@
                       (local.get $p0)
                       (local.get $l7))
                     (br $B7))
-                  (if $I9
-                    (i32.gt_u
-                      (local.tee $l2
-                        (local.get $l9))
-                      (i32.const 0))
-                    (then
-                      (i64.store align=1
-                        (local.get $p0)
-                        (local.get $l7))))
+                  (local.set $l2
+                    (local.get $l9))
                   (local.set $l4
                     (i32.add
                       (local.get $l4)
@@ -97,34 +90,10 @@
                 (local.set $l10
                   (local.get $l8))
                 (br $B5)))
-            (if $I10
-              (local.get $l11)
-              (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
-                  (local.get $l11))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
-                  (local.get $l12))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
-                  (local.get $l13))))
             (return_call $f.jump
               (local.get $p0)
               (local.get $l10)
               (local.get $l4))))))
-    (if $I11
-      (local.get $l11)
-      (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
-          (local.get $l11))
-        (i64.store offset=896 align=1
-          (local.get $p0)
-          (local.get $l12))
-        (i64.store offset=904 align=1
-          (local.get $p0)
-          (local.get $l13))))
     (return_call $f.interpret
       (local.get $p0)
       (i32.wrap_i64

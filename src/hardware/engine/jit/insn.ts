@@ -98,7 +98,7 @@ export class JitInsn extends Insn {
 
   x(r: RegisterRef): Value {
     const n = this.number(r);
-    return n === XZR ? this.i64(0) : this.state.x(n).get();
+    return n === XZR ? this.i64(0) : this.state.x(n);
   }
   setX(r: RegisterRef, v: Value): void {
     const n = this.number(r);
@@ -109,13 +109,13 @@ export class JitInsn extends Insn {
     return n === XZR ? SP : n;
   }
   xsp(r: RegisterRef): Value {
-    return this.state.x(this.spNumber(r)).get();
+    return this.state.x(this.spNumber(r));
   }
   setXsp(r: RegisterRef, v: Value): void {
     this.state.setX(this.spNumber(r), v);
   }
   v(r: RegisterRef): Value {
-    return this.state.v(this.number(r)).get();
+    return this.state.v(this.number(r));
   }
   setV(r: RegisterRef, v: Value): void {
     this.state.setV(this.number(r), v);
@@ -139,10 +139,7 @@ export class JitInsn extends Insn {
   // Flags.
 
   private keepFlags(kind: FlagsKind, a: Value, b: Value): void {
-    const { state } = this;
-    state.flagsKind.set(kind);
-    state.flagsA.set(a);
-    state.flagsB.set(b);
+    this.state.setFlags(kind, a, b);
     this.flags = { kind, a, b, block: this.c.block };
   }
   /** The flags as they are known here: set in this block or in one around it, with nothing set since. */

@@ -43,6 +43,7 @@ export class RegionState {
   readonly flagsB: Variable;
   readonly budget: Variable;
   readonly near: NearAccesses;
+  private setsFlags = false;
   private readonly environment: RegionEnvironment;
   private readonly pages: ReadonlyMap<number, number>;
   private readonly home: number;
@@ -52,12 +53,17 @@ export class RegionState {
   private readonly target: Variable;
   private readonly general = new Map<number, Variable>();
   private readonly vectors = new Map<number, Variable>();
+  /** Registers that are read somewhere: others need not be loaded. */
+  private readonly readX = new Set<number>();
+  private readonly readV = new Set<number>();
   /** Registers whose locals are newer than STATE, and which of the block's instructions first wrote them. */
   private readonly unsavedX = new Map<number, number>();
   private readonly unsavedV = new Map<number, number>();
   /** Which of the block's instructions is being written, and at run time, executed where it may leave. */
   private current = 0;
   private readonly progress: Variable;
+  /** Those of the block that may leave, ascending. */
+  private readonly leaving: number[] = [];
   private exit: Label | undefined;
   private readonly tlbs = new Map<boolean, Variable>();
   private readonly proven = new Map<number, Variable>();
@@ -99,22 +105,37 @@ export class RegionState {
   }
 
   /** X0..X30, or 32 for SP. */
-  x(n: number): Variable {
+  x(n: number): Value {
+    this.readX.add(n);
+    return this.localX(n).get();
+  }
+  private localX(n: number): Variable {
     return this.once(this.general, n, 'i64');
   }
   setX(n: number, v: Value): void {
     if (!this.unsavedX.has(n)) this.unsavedX.set(n, this.current);
-    const register = this.x(n);
+    const register = this.localX(n);
     const served = this.near.assigning(register, v);
     register.set(v);
     this.near.assigned(served);
   }
-  v(n: number): Variable {
+  v(n: number): Value {
+    this.readV.add(n);
+    return this.localV(n).get();
+  }
+  private localV(n: number): Variable {
     return this.once(this.vectors, n, 'v128');
   }
   setV(n: number, v: Value): void {
     if (!this.unsavedV.has(n)) this.unsavedV.set(n, this.current);
-    this.v(n).set(v);
+    this.localV(n).set(v);
+  }
+  /** Keeps what flags are to be computed from (FLAGS). */
+  setFlags(kind: number, a: Value, b: Value): void {
+    this.setsFlags = true;
+    this.flagsKind.set(kind);
+    this.flagsA.set(a);
+    this.flagsB.set(b);
   }
   tlb(unprivileged: boolean): Value {
     return this.once(this.tlbs, unprivileged, 'i32').get();
@@ -139,6 +160,7 @@ export class RegionState {
       code.scope((exit) => {
         this.exit = exit;
         this.current = 0;
+        this.leaving.length = 0;
         this.budget.set(this.budget.get().sub(count));
         this.count(PROFILE.executed, count);
         this.deoptIf(this.budget.get().ltS(0));
@@ -147,8 +169,7 @@ export class RegionState {
         code.branch(done);
       });
       const reached = this.progress.get();
-      for (const [n, first] of this.unsavedX) code.if(reached.gtU(first), () => this.saveX(n));
-      for (const [n, first] of this.unsavedV) code.if(reached.gtU(first), () => this.saveV(n));
+      this.saveUpTo(reached);
       this.refund(code.i32(count).sub(reached));
       const offset = reached.shl(2).zext();
       if (pageOf(at) === 0) this.goTo(NEAR.interpret, offset.add(this.home + at));
@@ -160,12 +181,28 @@ export class RegionState {
 
   /** Lets the interpreter execute the current instruction, which has had no effect yet. */
   deopt(): void {
-    this.progress.set(this.current);
-    this.code.branch(this.exit as Label);
+    this.deoptIf(undefined);
   }
-  deoptIf(condition: Value): void {
+  deoptIf(condition: Value | undefined): void {
+    if (this.leaving.at(-1) !== this.current) this.leaving.push(this.current);
     this.progress.set(this.current);
     this.code.branch(this.exit as Label, condition);
+  }
+
+  /** Stores what had been written when the instruction was reached that left the block. */
+  private saveUpTo(reached: Value): void {
+    let from = 0;
+    for (const k of this.leaving) {
+      const isNext = ([, first]: [number, number]): boolean => first >= from && first < k;
+      const general = [...this.unsavedX].filter(isNext);
+      const vectors = [...this.unsavedV].filter(isNext);
+      from = k;
+      if (general.length + vectors.length === 0) continue;
+      this.code.if(reached.geU(k), () => {
+        for (const [n] of general) this.saveX(n);
+        for (const [n] of vectors) this.saveV(n);
+      });
+    }
   }
 
   /**
@@ -190,10 +227,10 @@ export class RegionState {
   }
 
   private saveX(n: number): void {
-    this.code.store('i64.store', this.code.param(0), STATE.x + n * 8, this.x(n).get(), 'state');
+    this.code.store('i64.store', this.code.param(0), STATE.x + n * 8, this.localX(n).get(), 'state');
   }
   private saveV(n: number): void {
-    this.code.store('v128.store', this.code.param(0), STATE.v + n * 16, this.v(n).get(), 'state');
+    this.code.store('v128.store', this.code.param(0), STATE.v + n * 16, this.localV(n).get(), 'state');
   }
 
   /** Stops where control goes on after the current instruction of the block at a place. */
@@ -249,6 +286,7 @@ export class RegionState {
   /** Flags are stored as what they were computed from; who needs them otherwise computes them (Runtime.settleFlags). */
   private saveFlags(): void {
     const { code } = this;
+    if (!this.setsFlags) return;
     const cpu = code.param(0);
     code.if(this.flagsKind.get(), () => {
       code.store('i32.store', cpu, STATE.flagsKind, this.flagsKind.get(), 'state');
@@ -305,10 +343,8 @@ export class RegionState {
     const { code } = this;
     const cpu = code.param(0);
     this.budget.set(code.param(1));
-    for (const [n, variable] of this.general)
-      variable.set(code.load('i64.load', cpu, STATE.x + n * 8, 'constant'));
-    for (const [n, variable] of this.vectors)
-      variable.set(code.load('v128.load', cpu, STATE.v + n * 16, 'constant'));
+    for (const n of this.readX) this.localX(n).set(code.load('i64.load', cpu, STATE.x + n * 8, 'constant'));
+    for (const n of this.readV) this.localV(n).set(code.load('v128.load', cpu, STATE.v + n * 16, 'constant'));
     for (const [unprivileged, variable] of this.tlbs) {
       variable.set(code.load('i32.load', cpu, unprivileged ? STATE.tlbUnprivileged : STATE.tlb, 'constant'));
     }
