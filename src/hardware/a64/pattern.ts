@@ -56,7 +56,9 @@ export const extract = (insn: number, f: Field): number =>
 
 /** All fields of an encoding that the pattern matches. */
 export function fieldsOf(pattern: Pattern, insn: number): Fields {
-  return Object.fromEntries(pattern.fields.map((f) => [f.name, extract(insn, f)]));
+  const fields: Record<string, number> = {};
+  for (const field of pattern.fields) fields[field.name] = extract(insn, field);
+  return fields;
 }
 
 /** A field of a pattern as a run-time value, i32, unsigned. */

@@ -16,8 +16,9 @@ export interface Label {
   readonly body: Block;
 }
 
-export type Item = { readonly position: number } & (
-  | { readonly kind: 'value'; readonly value: Value }
+export type Item = Value | Effect;
+
+export type Effect = { readonly position: number } & (
   | {
       readonly kind: 'effect';
       readonly op: Opcode;

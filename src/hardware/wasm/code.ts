@@ -3,7 +3,7 @@
 // before a later write, a call in between) is worked out when the body is finished: a value is computed where it
 // is used if that is the same, and kept in a local otherwise. Dead values vanish.
 
-import type { Block, Item, Label } from './block.ts';
+import type { Block, Effect, Label } from './block.ts';
 import { Emission } from './emission.ts';
 import { fold, identity } from './fold.ts';
 import type { FunctionRef, ModuleWriter, Signature } from './module.ts';
@@ -16,6 +16,8 @@ const COMMUTATIVE = new Set(['add', 'mul', 'and', 'or', 'xor']);
 const SMALL = Array.from({ length: 4096 }, (_, n) => BigInt(n));
 const NONE: readonly never[] = [];
 const pureSources = new Map<Opcode, Source>();
+/** Memory arguments by offset: there are as many as fields of the CPU's state, and some. */
+const memoryArguments = new Map<number, readonly number[]>();
 
 /** The source of a value that is nothing but an instruction's result; one object an opcode. */
 function pure(op: Opcode): Source {
@@ -49,11 +51,11 @@ export class Code {
   }
 
   record(value: Value): Value {
-    this.block.items.push({ kind: 'value', value, position: value.position });
+    this.block.items.push(value);
     return value;
   }
 
-  private effect(item: Item): void {
+  private effect(item: Effect): void {
     this.block.items.push(item);
   }
 
@@ -186,11 +188,16 @@ export class Code {
     );
   }
 
-  private static memarg(offset: number): number[] {
-    // Alignment is a hint only; 0 (bytes) is always valid.
-    const out = [0];
-    uleb(out, offset);
-    return out;
+  private static memarg(offset: number): readonly number[] {
+    let known = memoryArguments.get(offset);
+    if (!known) {
+      // Alignment is a hint only; 0 (bytes) is always valid.
+      const out = [0];
+      uleb(out, offset);
+      known = out;
+      memoryArguments.set(offset, known);
+    }
+    return known;
   }
 
   /** A load at base + offset. `from` says what changes it: the CPU's own state, guest memory, or nothing. */

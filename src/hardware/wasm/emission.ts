@@ -41,7 +41,7 @@ export class Emission {
       const item = block.items[k] as Item;
       switch (item.kind) {
         case 'value':
-          this.place(item.value);
+          this.place(item);
           break;
         case 'if':
           this.survey(item.otherwise);
@@ -191,9 +191,9 @@ export class Emission {
   private item(item: Item): void {
     switch (item.kind) {
       case 'value':
-        if (item.value.uses > 0 && item.value.local !== undefined) {
-          this.compute(item.value);
-          this.setLocal(item.value.local);
+        if (item.uses > 0 && item.local !== undefined) {
+          this.compute(item);
+          this.setLocal(item.local);
         }
         break;
       case 'effect':
@@ -268,6 +268,9 @@ export class Emission {
     const head: number[] = [];
     uleb(head, this.locals.length);
     for (const type of this.locals) head.push(1, TYPE_CODE[type]);
-    return Uint8Array.from([...head, ...this.out]);
+    const bytes = new Uint8Array(head.length + this.out.length);
+    bytes.set(head);
+    bytes.set(this.out, head.length);
+    return bytes;
   }
 }

@@ -45,6 +45,8 @@ function opcodeOn(type: Type, name: string): Opcode {
 }
 
 export class Value {
+  /** Among the items of a block (block.ts). */
+  readonly kind = 'value';
   /** Filled in when the body is finished. */
   uses = 0;
   emitPosition = 0;

@@ -91,9 +91,10 @@ export class JitInsn extends Insn {
 
   private number(r: RegisterRef): number {
     if (typeof r === 'number') return r;
-    const [name, plus] = r.split('+') as [string, string | undefined];
-    const n = this.f[name] as number;
-    return plus === undefined ? n : (n + Number(plus)) & 31;
+    const named = this.f[r];
+    if (named !== undefined) return named;
+    const [name, plus] = r.split('+') as [string, string];
+    return ((this.f[name] as number) + Number(plus)) & 31;
   }
 
   x(r: RegisterRef): Value {
