@@ -121,7 +121,7 @@ export const TLB = {
   /** bits 5:0 shift; bit 6 set: accesses are tag-checked; bit 7 set: code on the page is guarded (GP). */
   info: 28,
   entryBytes: 32,
-  entries: 1024,
+  entries: 4096,
 } as const;
 /** Where the address bits above the index's own are, which take part so that equal distances do not all collide. */
 export const TLB_INDEX_FOLD = 22;
