@@ -120,7 +120,11 @@ describe('ITS registers, IHI0069 12.19', () => {
 
   it('GITS_BASER has two tables, of devices and collections, with fixed type and entry size', () => {
     const b = bench({ memory: new TestMemory() });
-    expect([b.read(GITS + 0x100, 8), b.read(GITS + 0x108, 8)]).toEqual([0x0107n << 48n, 0x0407n << 48n]);
+    const pages64K = 0x200n;
+    expect([b.read(GITS + 0x100, 8), b.read(GITS + 0x108, 8)]).toEqual([
+      (0x0107n << 48n) | pages64K,
+      (0x0407n << 48n) | pages64K,
+    ]);
     expect(b.read(GITS + 0x110, 8)).toBe(0n);
     for (const size of [0n, 1n, 2n]) {
       const value = VALID | INDIRECT | (0x0107n << 48n) | BigInt(DEVICES) | (size << 8n) | 7n;

@@ -197,6 +197,9 @@ const flagConversions: Row[] = [
 const notFlagConversion = (f: Readonly<Record<string, number>>): boolean =>
   !((f.op1 as number) === 0 && (f.op2 as number) < 3);
 
+/** Clearing D can make software step active. */
+const DEBUG_MASK = 8;
+
 /** Interrupt masks are set and cleared around every lock, so this is done in place. */
 const daif: Row[] = (['DAIFSet', 'DAIFClr'] as const).map((name, clear) =>
   row(
@@ -205,11 +208,12 @@ const daif: Row[] = (['DAIFSet', 'DAIFClr'] as const).map((name, clear) =>
     `msr ${name.toLowerCase()}, {imm_crm:uhex}`,
     'C6.2.230',
     (i) => {
+      const bits = i.field('imm_crm');
+      const unusual = i.word('el').eqz();
       i.c.if(
-        i.word('el').eqz(),
+        clear ? unusual.or(bits.and(DEBUG_MASK)) : unusual,
         () => i.system(),
         () => {
-          const bits = i.field('imm_crm');
           i.setWord('daif', clear ? i.word('daif').and(bits.not()) : i.word('daif').or(bits));
           if (clear) i.leaveForInterrupt();
         },

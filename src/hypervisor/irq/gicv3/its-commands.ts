@@ -84,7 +84,7 @@ export class ItsMappings {
   }
 
   reset(): void {
-    for (const table of [this.deviceTable, this.collectionTable]) table.low = table.high = 0;
+    for (const table of [this.deviceTable, this.collectionTable]) table.reset();
     this.forgetDevices();
     this.forgetCollections();
   }

@@ -13,6 +13,7 @@ export const ENTRY_BYTES = 8;
 
 const BASER_VALID = 1 << 31;
 const BASER_INDIRECT = 1 << 30;
+const BASER_PAGE_64K = 2 << 8;
 const PAGE_BYTES = [4096, 16384, 65536, 65536];
 const NO_ADDRESS = -1;
 
@@ -25,7 +26,7 @@ function baserAddress(low: number, high: number, pageBytes: number): number {
 
 /** GITS_BASER<n>: one table. `low` and `high` are the register's halves, kept as written within `mask`. */
 export class ItsTable {
-  low = 0;
+  low = BASER_PAGE_64K;
   high = 0;
   /** The Type and Entry_Size fields, which cannot be written. */
   private readonly fixedHigh: number;
@@ -36,6 +37,12 @@ export class ItsTable {
   constructor(type: number, memory: MemoryPort) {
     this.fixedHigh = (type << 24) | ((ENTRY_BYTES - 1) << 16);
     this.memory = memory;
+  }
+
+  /** No table, and pages of 64 KiB: KVM has no others, and some software does not choose. */
+  reset(): void {
+    this.low = BASER_PAGE_64K;
+    this.high = 0;
   }
 
   get valid(): boolean {
