@@ -41,6 +41,8 @@ export class DataAccess {
   private second = 0;
   /** Bytes in the first page. */
   private split = 0;
+  /** Of tagAccess(): the first part is on a page with tags; for the last part the MMU says so. */
+  private firstHasTags = false;
   /** The IPA where resolve() found no memory, or -1. */
   private device = -1;
   private readonly unemulatedFault: () => number;
@@ -278,10 +280,11 @@ export class DataAccess {
     // ST2G over a page's end: both granules are translated before either is written.
     if (this.tagAccess(bytes, ACCESS_WRITE) === LEAVE) return LEAVE;
     if (this.device >= 0) return this.unsupported(ISS_WNR);
-    const { tagsAccessible } = core.mmu;
     for (let done = 0; done < bytes; done += 16) {
-      const host = done < this.split ? this.first + done : this.second + done - this.split;
-      if (tagsAccessible) u8[memory.tagBias + (host >>> 4)] = Number(tags & 15n);
+      const inFirst = done < this.split;
+      const host = inFirst ? this.first + done : this.second + done - this.split;
+      const hasTags = inFirst ? this.firstHasTags : core.mmu.tagsAccessible;
+      if (hasTags) u8[memory.tagBias + (host >>> 4)] = Number(tags & 15n);
       if (descriptor & MEM_TAG_ZERO) u8.fill(0, host, host + 16);
       if (block) tags >>= 4n;
     }
@@ -300,6 +303,7 @@ export class DataAccess {
     this.device = -1;
     this.split = Math.min(bytes, room);
     if (this.part(low, high, this.split, false, access, context, flags) === LEAVE) return LEAVE;
+    this.firstHasTags = this.core.mmu.tagsAccessible;
     if (bytes <= room || this.device >= 0) return DONE;
     const first = this.first;
     const nextLow = (low + room) >>> 0;

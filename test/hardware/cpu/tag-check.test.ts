@@ -9,6 +9,7 @@ import {
   TLB,
   TLB_INFO_CHECKED,
 } from '../../../src/hardware/cpu/index.ts';
+import { hostOffset } from '../../../src/lib/index.ts';
 import { AF, ATTR, mapped, RAM, type TestMachine, USER } from './machine.ts';
 
 const ATA = 1n << 43n;
@@ -124,6 +125,22 @@ describe('tag accesses (Arm ARM C6.2, LDG, STG and others)', () => {
       5n,
     ]);
     expect([m.read64(RAM + 0xff0), m.read64(RAM + 0x1008)]).toEqual([0n, 0n]);
+  });
+  it.each([
+    ['second', 0x3000n, 2, 0],
+    ['first', 0x4000n, 0, 2],
+  ])('over a page end, keep to the page with tags where the %s has none', (_, va, first, second) => {
+    const { machine: m, tables } = mapped({ tcr: TBI, sctlr: ATA });
+    tables.map(va, RAM, AF | ATTR(first));
+    tables.map(va + 0x1000n, RAM + 0x1000, AF | ATTR(second));
+    m.tag(RAM, 0x2000, 5);
+    m.write64(RAM + 0xff0, 1n);
+    m.write64(RAM + 0x1000, 1n);
+    expect(m.store(va + 0xff0n, 5, 3n, MEM_TAG | MEM_TAG_ZERO)).toBe(true);
+    const tagsOf = (frame: number): Uint8Array =>
+      m.memory.tags(m.memory.frameAt(hostOffset(m.memory.framesBase + 0x1000 * frame)));
+    expect([tagsOf(0).at(-1), tagsOf(1).at(0)]).toEqual(first === 2 ? [3, 5] : [5, 3]);
+    expect([m.read64(RAM + 0xff0), m.read64(RAM + 0x1000)]).toEqual([0n, 0n]);
   });
   it('move blocks of tags', () => {
     const m = setup(ATA);
