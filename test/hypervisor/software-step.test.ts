@@ -7,7 +7,7 @@ const CODE = 0x4000_0000;
 const VECTORS = 0x800;
 
 /** Switches software step of EL1 on (MDSCR_EL1.KDE and SS), and then unmasks debug exceptions. */
-const PROGRAM = `
+const program = (unmask: string): string => `
   movz x0, #0x4000, lsl #16
   add x0, x0, #${VECTORS}
   msr vbar_el1, x0
@@ -16,7 +16,7 @@ const PROGRAM = `
   msr mdscr_el1, x1
   adr x12, next
   isb
-  msr daifclr, #8
+  ${unmask}
   next:
   movz x2, #1
   wfi
@@ -24,13 +24,13 @@ const PROGRAM = `
 const HANDLER = 'mrs x9, esr_el1\nmrs x11, elr_el1\nwfi';
 
 describe.each(['interpreter', 'jit'] as const)('software step (Arm ARM D2.12), %s', (engine) => {
-  it('begins with the instruction after MSR DAIFClr, #8', () => {
+  it.each(['msr daifclr, #8', 'msr daif, xzr'])('begins with the instruction after %s', (unmask) => {
     const host = new Host(new PhysicalMemory({ frames: 64, systemBytes: 8 << 20 }));
     const space = host.createAddressSpace();
     const clock = { now: () => 0, virtual: true };
     const vm = new Vm(host, space, { vcpus: 1, gic: 3, extensions: UPSTREAM, engine, clock });
     const hva = space.mmapAnonymous(PAGE_SIZE);
-    for (const [offset, source] of [[0, PROGRAM] as const, [VECTORS + 0x200, HANDLER] as const]) {
+    for (const [offset, source] of [[0, program(unmask)] as const, [VECTORS + 0x200, HANDLER] as const]) {
       space.port.write(hva + offset, assembleProgram(source, CODE + offset).bytes);
     }
     vm.memory.setUserMemoryRegion({ slot: 0, flags: 0, gpa: CODE, size: PAGE_SIZE, hva });

@@ -69,7 +69,13 @@ const writes: Row[] = plainRegisters
     ),
   );
 
-/** DAIF is bits 9:6 of its register and one word of state; kernels save and restore it around every lock. */
+const MDSCR = registerOffset('MDSCR_EL1');
+const MDSCR_SS = 1;
+
+/**
+ * DAIF is bits 9:6 of its register and one word of state; kernels save and restore it around every lock. Where software
+ * step is on, clearing D can make it active.
+ */
 const daif: Row[] = [
   row(
     'MRS DAIF',
@@ -85,10 +91,16 @@ const daif: Row[] = [
     'msr daif, {Rt:x}',
     'C6.2.231',
     (i) =>
-      whereAllowed(i, false, false, () => {
-        i.setWord('daif', i.x('Rt').wrap().shrU(6).and(15));
-        i.leaveForInterrupt();
-      }),
+      whereAllowed(i, false, false, () =>
+        i.c.if(
+          i.c.load('i32.load', i.cpu, MDSCR, 'state').and(MDSCR_SS),
+          () => i.system(),
+          () => {
+            i.setWord('daif', i.x('Rt').wrap().shrU(6).and(15));
+            i.leaveForInterrupt();
+          },
+        ),
+      ),
     { refines: 'MSR (register)' },
   ),
 ];

@@ -55,6 +55,8 @@ export const exceptionRegisters: readonly RegisterRow[] = [
   }),
   computed('DAIF', [3, 3, 4, 2, 1], {
     el0: 'rw',
+    // Software step may have become active.
+    endsSlice: true,
     el0Gate: (host) => bitOf(host, 'SCTLR_EL1', 9),
     read: (host) => BigInt(host.state.daif << 6),
     write: (host, value) => {
