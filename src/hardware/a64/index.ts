@@ -18,7 +18,14 @@ export {
 } from './decoder.ts';
 export { type GenerateOptions, Random, randomInstruction } from './generate.ts';
 export type { BuiltHelper, Helpers, HostContext, HostHelper } from './helpers.ts';
-export { Insn, type MemoryOptions, type ReachOptions, type RegisterRef, type StateWord } from './insn.ts';
+export {
+  floatNzcv,
+  Insn,
+  type MemoryOptions,
+  type ReachOptions,
+  type RegisterRef,
+  type StateWord,
+} from './insn.ts';
 export { extract, extractField, type Field, type Fields, fieldsOf, type Pattern } from './pattern.ts';
 export { type Feature, type Flow, type Row, UNALLOCATED } from './row.ts';
 export { allRows, builtHelpers, hostHelpers, instructionTable } from './table.ts';

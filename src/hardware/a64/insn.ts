@@ -166,6 +166,14 @@ export abstract class Insn {
     this.c.store('i32.store', this.cpu, STATE[name], v, 'state');
   }
 
+  /**
+   * A value that only system() changes in a way that matters, by a name that is its own: engines may compute it once
+   * for several instructions.
+   */
+  steady(_name: string, compute: () => Value): Value {
+    return compute();
+  }
+
   select(condition: Value, a: Value, b: Value): Value {
     return this.c.select(condition, a, b);
   }
@@ -198,10 +206,23 @@ export abstract class Insn {
     return difference;
   }
 
+  /** Sets NZCV as a comparison of two numbers (f64) does, or of what is not one. */
+  floatFlags(a: Value, b: Value): void {
+    this.setNzcv(floatNzcv(a, b));
+  }
+
   /** UNDEFINED, as an instruction or part of one. */
   undefined(): void {
     this.exception(0, this.i32(0));
   }
+}
+
+/** NZCV, i32, of comparing two numbers (f64), or what is not one (Arm ARM FPCompare). */
+export function floatNzcv(a: Value, b: Value): Value {
+  const { code } = a;
+  const unequal = code.select(a.op('f64.gt', b), code.i32(0b0010), code.i32(0b0011));
+  const ordered = code.select(a.op('f64.eq', b), code.i32(0b0110), unequal);
+  return code.select(a.op('f64.lt', b), code.i32(0b1000), ordered);
 }
 
 /** V of a + b (+ carry) = sum: both operands differ from the sum in sign. */

@@ -6,6 +6,7 @@
 import type { Block, Effect, Label } from './block.ts';
 import { Emission } from './emission.ts';
 import { fold, identity } from './fold.ts';
+import { laneStore, shorterLane, shorterSplat } from './lanes.ts';
 import type { FunctionRef, ModuleWriter, Signature } from './module.ts';
 import { uleb } from './module.ts';
 import { type Opcode, opcode, type Type } from './opcodes.ts';
@@ -137,6 +138,13 @@ export class Code {
   /** A shorter way to the same integer value, where there is one. */
   private simplify(op: Opcode, a: Value, b: Value | undefined): Value | undefined {
     const result = op.result;
+    if (result === 'v128' && !b) return shorterSplat(this, op.name, a);
+    if (
+      op.name === 'f64.reinterpret_i64' &&
+      a.source.kind === 'op' &&
+      a.source.op.name === 'i64.reinterpret_f64'
+    )
+      return a.args[0];
     if (result !== 'i32' && result !== 'i64') return undefined;
     const [m, n] = [a.constant, b?.constant];
     if (m !== undefined && (b === undefined || n !== undefined)) {
@@ -166,8 +174,10 @@ export class Code {
   /** A SIMD instruction with a lane immediate: extract_lane, replace_lane. */
   lane(name: string, lane: number, ...args: Operand[]): Value {
     const op = opcode(name);
-    return this.record(
-      new Value(this, op.result as Type, { kind: 'op', op, immediate: [lane] }, this.operands(op, args), []),
+    const values = this.operands(op, args);
+    return (
+      shorterLane(this, name, lane, values) ??
+      this.record(new Value(this, op.result as Type, { kind: 'op', op, immediate: [lane] }, values, []))
     );
   }
 
@@ -208,11 +218,25 @@ export class Code {
     return this.record(new Value(this, op.result as Type, source, this.operands(op, [base]), epochs));
   }
 
-  store(name: string, base: Value, offset: number, value: Operand, to: 'state' | 'guest'): void {
+  /** What a load gives where another instruction reads the same memory, undefined if it may have changed since. */
+  loadAgain(name: string, load: Value): Value | undefined {
+    const { source, position, args, epochs } = load;
+    if (source.kind !== 'op' || epochs.some((epoch) => epoch.changedBetween(position, this.position)))
+      return undefined;
     const op = opcode(name);
-    const args = this.operands(op, [base, value]);
+    return this.record(
+      new Value(this, op.result as Type, { kind: 'op', op, immediate: source.immediate }, args, epochs),
+    );
+  }
+
+  store(name: string, base: Value, offset: number, value: Operand, to: 'state' | 'guest'): void {
+    const shorter = value instanceof Value ? laneStore(name, value) : undefined;
+    const op = opcode(shorter?.name ?? name);
+    const args = this.operands(op, [base, shorter?.value ?? value]);
+    const memory = Code.memarg(offset);
+    const immediate = shorter ? [...memory, ...shorter.lane] : memory;
     (to === 'state' ? this.stateEpoch : this.guestEpoch).change(this.position);
-    this.effect({ position: this.nextPosition(), kind: 'effect', op, immediate: Code.memarg(offset), args });
+    this.effect({ position: this.nextPosition(), kind: 'effect', op, immediate, args });
   }
 
   assign(variable: Variable, value: Operand): void {

@@ -81,7 +81,7 @@
                               (i32.shr_u
                                 (local.get $l9)
                                 (i32.const 22)))
-                            (i32.const 1023))
+                            (i32.const 4095))
                           (i32.const 5))))
                     (if $I9
                       (i64.ne
@@ -129,7 +129,7 @@
                               (i32.shr_u
                                 (local.get $l5)
                                 (i32.const 22)))
-                            (i32.const 1023))
+                            (i32.const 4095))
                           (i32.const 5))))
                     (if $I10
                       (i64.ne

@@ -22,6 +22,9 @@ const REGIONS: Record<string, string> = {
   'conditional select': 'cmp w0, #5\ncsel x0, x1, x2, lt\nret',
   'flags out of the region': 'adds x0, x1, x2\nret',
   'vector addition': 'add v0.4s, v1.4s, v2.4s\nret',
+  'scalar floating point': 'ldr d0, [x1]\nfadd d2, d0, d1\nfneg d2, d2\nfmul d2, d2, d0\nstr d2, [x1]\nret',
+  'fused multiply-add': 'fmadd d0, d1, d2, d3\nret',
+  'floating-point compare and branch': 'fcmp d0, d1\nb.lt out\nfmov d0, d1\nout: ret',
   'constants fold': 'mov x0, #0xff\nand x1, x1, #0xff00\nubfx x2, x1, #8, #8\nret',
 };
 

@@ -1,7 +1,7 @@
 // Flags, computed only when used: the JIT keeps what the last flag-setting instruction worked on, and its kind, and
 // makes NZCV of it where somebody looks.
 
-import type { BuiltHelper, Helpers, Insn } from '../../a64/index.ts';
+import { type BuiltHelper, floatNzcv, type Helpers, type Insn } from '../../a64/index.ts';
 import { STATE } from '../../cpu/index.ts';
 import type { Value } from '../../wasm/index.ts';
 
@@ -17,16 +17,21 @@ export const FLAGS = {
   /** The flags of first + second. */
   add64: 5,
   add32: 6,
+  /** The flags of comparing two doubles, by their bits. */
+  float: 7,
 } as const;
 export type FlagsKind = (typeof FLAGS)[keyof typeof FLAGS];
 
 const pack = (n: Value, z: Value, c: Value, v: Value): Value => n.shl(3).or(z.shl(2)).or(c.shl(1)).or(v);
+
+const numberOf = (bits: Value): Value => bits.op('f64.reinterpret_i64');
 
 /** NZCV, i32, of a kind that is known. */
 export function packedFlags(kind: FlagsKind, a: Value, b: Value): Value {
   const none = a.code.i32(0);
   if (kind === FLAGS.packed) return a.wrap();
   if (kind === FLAGS.logic) return pack(a.shrU(63).wrap(), a.eqz(), none, none);
+  if (kind === FLAGS.float) return floatNzcv(numberOf(a), numberOf(b));
   const narrow = kind === FLAGS.sub32 || kind === FLAGS.add32;
   const [x, y] = narrow ? [a.wrap(), b.wrap()] : [a, b];
   const top = narrow ? 31 : 63;
@@ -82,6 +87,7 @@ export function conditionOf(i: Insn, kind: FlagsKind, a: Value, b: Value, cond: 
   const base = cond >> 1;
   if (base === 7) return i.i32(1);
   const negate = (cond & 1) === 1;
+  if (kind === FLAGS.float) return floatConditionOf(numberOf(a), numberOf(b), base, negate);
   const choose = (holds: Value, fails: Value): Value => (negate ? fails : holds);
   if (kind === FLAGS.sub64 || kind === FLAGS.sub32) {
     switch (base) {
@@ -118,4 +124,30 @@ export function conditionOf(i: Insn, kind: FlagsKind, a: Value, b: Value, cond: 
     }
   }
   return undefined;
+}
+
+/** The same after a comparison of two doubles, which may not be ordered. */
+function floatConditionOf(a: Value, b: Value, base: number, negate: boolean): Value {
+  const test = (name: string, not: boolean): Value => {
+    const holds = a.op(`f64.${name}`, b);
+    return not === negate ? holds : holds.eqz();
+  };
+  switch (base) {
+    case 0:
+      return test('eq', false);
+    case 1:
+      return test('lt', true);
+    case 2:
+      return test('lt', false);
+    case 4:
+      return test('le', true);
+    case 5:
+      return test('ge', false);
+    case 6:
+      return test('gt', false);
+    default: {
+      const ordered = a.op('f64.eq', a).and(b.op('f64.eq', b));
+      return negate ? ordered : ordered.eqz();
+    }
+  }
 }

@@ -37,6 +37,9 @@ export type Ending =
 
 type Bytes = 1 | 2 | 4 | 8 | 16;
 
+const isScalar = ({ source }: Value): boolean =>
+  source.kind === 'op' && /^f(32x4|64x2).replace_lane$/.test(source.op.name);
+
 export class JitInsn extends Insn {
   readonly c: Code;
   readonly cpu: Value;
@@ -51,6 +54,10 @@ export class JitInsn extends Insn {
     | { readonly kind: FlagsKind; readonly a: Value; readonly b: Value; readonly block: Block }
     | undefined;
   private simdAllowed: Block | undefined;
+  /** What vector registers were set to that now hold a number and zeros, so that the number is used as such. */
+  private readonly scalars = new Map<number, Value>();
+  /** Since the block began. */
+  private readonly steadyValues = new Map<string, Value>();
 
   constructor(state: RegionState) {
     super();
@@ -64,6 +71,8 @@ export class JitInsn extends Insn {
     this.inBlock = block;
     this.flags = undefined;
     this.simdAllowed = undefined;
+    this.scalars.clear();
+    this.steadyValues.clear();
   }
 
   /** Emits the instruction at a place. */
@@ -116,10 +125,15 @@ export class JitInsn extends Insn {
     this.state.setX(this.spNumber(r), v);
   }
   v(r: RegisterRef): Value {
-    return this.state.v(this.number(r));
+    const n = this.number(r);
+    const scalar = this.scalars.get(n);
+    return scalar && this.c.isInside(scalar.block) ? scalar : this.state.v(n);
   }
   setV(r: RegisterRef, v: Value): void {
-    this.state.setV(this.number(r), v);
+    const n = this.number(r);
+    this.state.setV(n, v);
+    if (isScalar(v)) this.scalars.set(n, v);
+    else this.scalars.delete(n);
   }
 
   element(r: RegisterRef, bits: 8 | 16 | 32 | 64, index: Value): Value {
@@ -177,6 +191,9 @@ export class JitInsn extends Insn {
     this.keepFlags(a.type === 'i64' ? FLAGS.sub64 : FLAGS.sub32, a.sext(), b.sext());
     return a.sub(b);
   }
+  override floatFlags(a: Value, b: Value): void {
+    this.keepFlags(FLAGS.float, a.op('i64.reinterpret_f64'), b.op('i64.reinterpret_f64'));
+  }
   condition(field: string): Value {
     const cond = this.f[field] as number;
     if (cond >= 14) return this.i32(1);
@@ -217,6 +234,13 @@ export class JitInsn extends Insn {
   }
   resynchronize(): void {
     this.deopt();
+  }
+  override steady(name: string, compute: () => Value): Value {
+    const known = this.steadyValues.get(name);
+    if (known && this.c.isInside(known.block)) return known;
+    const value = compute();
+    this.steadyValues.set(name, value);
+    return value;
   }
   helper(name: string): FunctionRef {
     return this.state.helper(name);

@@ -4,17 +4,10 @@
 import { ROUND, type Rounding } from '../../../fp/index.ts';
 import type { Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
-import { floatConstant } from './constants.ts';
-import {
-  firstOf,
-  inexactIsKnown,
-  inexactRaised,
-  Native,
-  nearestMode,
-  roundsToNearest,
-  untouched,
-} from './fast.ts';
+import { firstOf } from './fast.ts';
 import { halfToSingle, singleToHalf } from './half.ts';
+import { inexactIsKnown, inexactRaised, nearestMode, roundsToNearest } from './mode.ts';
+import { Native, untouched } from './native.ts';
 import {
   type Bits,
   fromFloat,
@@ -25,7 +18,7 @@ import {
   type Shape,
   scalarShape,
 } from './sizes.ts';
-import { exactly, exactlyFixed, type FixedPoint, type OperationName, packRounding } from './slow.ts';
+import { exactly, exactlyFixed, type FixedPoint, packRounding } from './slow.ts';
 
 /** a rounded to an integral value by WebAssembly's instructions; 'fpcr' stands for round to nearest. */
 function integral(n: Native, a: Value, rounding: Rounding | 'fpcr'): Value {
@@ -253,54 +246,4 @@ export function convertFormat(i: Insn, from: Bits, to: Bits, v: Value): Value {
   if (from === 16 && to === 32) return halfToSingle(i, scalarShape(16), v);
   if (from === 32 && to === 16) return singleToHalf(i, scalarShape(32), v);
   return slow();
-}
-
-/** FCMP and FCMPE: NZCV as i32. Unordered operands take the exact path, where signaling NaNs raise a flag. */
-export function compareScalars(i: Insn, bits: Bits, a: Value, b: Value | 'zero', signaling: boolean): Value {
-  const { c } = i;
-  const second = b === 'zero' ? c.v128(0n) : b;
-  const slow = (): Value => {
-    const flags = exactly(i, 'compare', scalarShape(bits), [a, second], signaling ? 1 : 0);
-    return lowInteger(c, flags, 32);
-  };
-  if (bits === 16) return slow();
-  const out = c.variable('i32');
-  const x = lowFloat(c, a, bits);
-  const y = b === 'zero' ? floatConstant(c, bits, 0n) : lowFloat(c, b, bits);
-  const test = (name: string): Value => x.op(`f${bits}.${name}`, y);
-  const less = test('lt');
-  const equal = test('eq');
-  const ordered = less.or(equal).or(test('gt'));
-  const operands = b === 'zero' ? [x] : [x, y];
-  c.if(
-    ordered.and(untouched(i, new Native(c, scalarShape(bits)), ...operands)),
-    () => out.set(c.select(less, c.i32(0b1000), c.select(equal, c.i32(0b0110), c.i32(0b0010)))),
-    () => out.set(slow()),
-  );
-  return out.get();
-}
-
-/** FCMEQ and others: masks, lane by lane. `absolute`: FACGE and FACGT. */
-export function compareLanes(
-  i: Insn,
-  shape: Shape,
-  test: 'eq' | 'ge' | 'gt',
-  a: Value,
-  b: Value,
-  absolute = false,
-): Value {
-  const { c } = i;
-  const slow = (): Value => exactly(i, `${absolute ? 'ac' : 'cm'}${test}` as OperationName, shape, [a, b]);
-  if (shape.bits === 16) return slow();
-  // Comparing scalars as vectors is as cheap, and the result is a mask either way.
-  const n = new Native(c, { ...shape, scalar: false });
-  return firstOf(
-    i,
-    (accept) => {
-      const [x, y] = absolute ? [n.op('abs', a), n.op('abs', b)] : [a, b];
-      const numbers = n.all(n.both(n.isNumber(x), n.isNumber(y)));
-      accept(untouched(i, n, a, b).and(numbers), n.leave(n.op(test, x, y)));
-    },
-    slow,
-  );
 }

@@ -34,15 +34,40 @@ export function twoProduct(c: Code, a: Value, b: Value): { readonly product: Val
   return { product, error: f64(third, 'add', f64(x.low, 'mul', y.low)) };
 }
 
-const power = (c: Code, exponent: number): Value => floatConstant(c, 64, BigInt(exponent + 1023) << 52n);
+/**
+ * The exact error of a product that is not near the ends of the range, as two numbers that are multiples of what the
+ * factors' halves of 26 bits give; the upper half is rounded by its bits. NaN where that overflows.
+ */
+export function productError(
+  a: Value,
+  b: Value,
+  product: Value,
+): { readonly upper: Value; readonly lower: Value } {
+  const halves = (v: Value): readonly [Value, Value] => {
+    const bits = v.op('i64.reinterpret_f64').add(1 << 26);
+    const high = bits.and(-1 << 27).op('f64.reinterpret_i64');
+    return [high, f64(v, 'sub', high)];
+  };
+  const [aHigh, aLow] = halves(a);
+  const [bHigh, bLow] = halves(b);
+  const across = f64(f64(aHigh, 'mul', bLow), 'add', f64(aLow, 'mul', bHigh));
+  const upper = f64(f64(f64(aHigh, 'mul', bHigh), 'sub', product), 'add', across);
+  return { upper, lower: f64(aLow, 'mul', bLow) };
+}
+
+export const power = (c: Code, exponent: number): Value =>
+  floatConstant(c, 64, BigInt(exponent + 1023) << 52n);
 
 /** |a| at most 2^exponent; false for NaN. */
 export const isAtMost = (c: Code, a: Value, exponent: number): Value =>
   f64(f64(a, 'abs'), 'le', power(c, exponent));
 
+/** Of a size within two powers of two; false for NaN. */
+export const isWithin = (c: Code, a: Value, least: number, most: number): Value =>
+  isAtMost(c, a, most).and(f64(f64(a, 'abs'), 'ge', power(c, least)));
+
 /** Within 2^-480..2^480: each partial product of two is a multiple of 2^-1064 and below 2^962, hence exact. */
-export const isModerate = (c: Code, a: Value): Value =>
-  isAtMost(c, a, 480).and(f64(f64(a, 'abs'), 'ge', power(c, -480)));
+export const isModerate = (c: Code, a: Value): Value => isWithin(c, a, -480, 480);
 
 export const isZero = (c: Code, a: Value): Value => f64(a, 'eq', floatConstant(c, 64, 0n));
 
@@ -60,18 +85,12 @@ function productIs(c: Code, bits: 32 | 64, a: Value, b: Value, expected: Value):
     .and(isZero(c, error));
 }
 
-const EXACTNESS = ['add', 'sub', 'mul', 'div', 'sqrt'] as const;
+const EXACTNESS = ['mul', 'div', 'sqrt'] as const;
 export type ExactnessOf = (typeof EXACTNESS)[number];
 
 /** Whether an operation on two numbers (for sqrt the first) is exact; may say no although it is. */
 function isExact(c: Code, name: ExactnessOf, bits: 32 | 64, a: Value, b: Value): Value {
   switch (name) {
-    case 'add':
-    case 'sub': {
-      const { sum, error } = twoSum(a, name === 'sub' ? f64(b, 'neg') : b);
-      const exact = isZero(c, error);
-      return bits === 32 ? exact.and(isSingle(sum)) : exact;
-    }
     case 'mul': {
       const product = f64(a, 'mul', b);
       if (bits === 32) return isSingle(product);

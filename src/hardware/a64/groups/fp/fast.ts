@@ -1,47 +1,24 @@
-// The native path: WebAssembly's own floating point, taken only where its answer and the flags are certain to be
-// Arm's, with slow.ts behind it. WebAssembly rounds to nearest and raises no flags, so FPCR must say that, where it
-// flushes to zero there must be nothing to flush, and where a result is not known to be exact FPSR.IXC must be set
-// already, as it soon is in programs that compute.
+// The native path: WebAssembly's own floating point, taken only where its answer and the flags are certain to be Arm's.
+// In place stands what is certain of ordinary numbers in the mode that programs compute in; all else that can be known
+// without slow.ts is in one helper for each operation, so that no instruction carries it along.
 
-import { STATE } from '../../../cpu/index.ts';
-import { FPCR, FPSR } from '../../../fp/index.ts';
-import type { Code, Value } from '../../../wasm/index.ts';
+import type { Type, Value } from '../../../wasm/index.ts';
+import type { BuiltHelper, Helpers } from '../../helpers.ts';
 import type { Insn } from '../../insn.ts';
-import { floatConstant } from './constants.ts';
 import { type ExactnessOf, exactnessHelper } from './error-free.ts';
-import { everyLane, floatLanes, fromFloat, keep, lowFloat, type Shape } from './sizes.ts';
+import { type FloatContext, helperContext, inexactIsKnown, roundsToNearest, usualLimit } from './mode.ts';
+import { Native, untouched } from './native.ts';
+import { NATIVE_SHAPES, nativeType, type Shape, shapeName } from './sizes.ts';
 import { exactly, type OperationName } from './slow.ts';
-
-const ROUNDING_MODE = 3 << FPCR.RMODE_SHIFT;
-if (STATE.fpsr !== STATE.fpcr + 4) throw new Error('FPCR and FPSR are read as one i64');
-
-/** i32: nothing is flushed to zero. Enough for what is exact in every rounding mode. */
-const unflushed = (i: Insn): Value => i.word('fpcr').and(FPCR.FZ).eqz();
-/** i32: the same, and rounding is to nearest. */
-export const roundsToNearest = (i: Insn): Value =>
-  i
-    .word('fpcr')
-    .and(FPCR.FZ | ROUNDING_MODE)
-    .eqz();
-/** i32: rounding is to nearest; denormals may be flushed. */
-export const nearestMode = (i: Insn): Value => i.word('fpcr').and(ROUNDING_MODE).eqz();
-/** i32: the same (or, where `flushing`, with FPCR.FZ set), and Inexact need not be raised any more. */
-export function inexactIsKnown(i: Insn, flushing = false): Value {
-  const both = i.c.load('i64.load', i.cpu, STATE.fpcr, 'state');
-  const known = BigInt(FPSR.IXC) << 32n;
-  const looked = BigInt(FPCR.FZ | ROUNDING_MODE) | known;
-  return both.and(looked).eq(flushing ? known | BigInt(FPCR.FZ) : known);
-}
-/** i32: Inexact is raised already. */
-export const inexactRaised = (i: Insn): Value => i.word('fpsr').and(FPSR.IXC);
 
 /** The first result whose condition (i32) holds, else the slow one. */
 export function firstOf(
-  i: Insn,
+  i: FloatContext,
   fast: (accept: (condition: Value, result: Value) => void) => void,
   slow: () => Value,
+  type: Type = 'v128',
 ): Value {
-  const out = i.c.variable('v128');
+  const out = i.c.variable(type);
   i.c.scope((done) => {
     fast((condition, result) => {
       out.set(result);
@@ -52,92 +29,36 @@ export function firstOf(
   return out.get();
 }
 
-interface Limits {
-  readonly infinity: bigint;
-  /** The smallest normal number. */
-  readonly smallest: bigint;
-}
-const LIMITS: Record<32 | 64, Limits> = {
-  32: { infinity: 0x7f80_0000n, smallest: 0x0080_0000n },
-  64: { infinity: 0x7ff0_0000_0000_0000n, smallest: 0x0010_0000_0000_0000n },
-};
-
-/** Operations on the scalars or vectors of one format under the same names. */
-export class Native {
-  readonly c: Code;
-  readonly bits: 32 | 64;
-  readonly scalar: boolean;
-  private readonly shape: Shape;
-
-  constructor(c: Code, shape: Shape) {
-    if (shape.bits === 16) throw new Error('WebAssembly has no half precision');
-    this.c = c;
-    this.shape = shape;
-    this.bits = shape.bits;
-    this.scalar = shape.scalar;
-  }
-
-  /** A register's value as this computes with it, and back. */
-  enter = (v: Value): Value => (this.scalar ? lowFloat(this.c, v, this.bits) : v);
-  leave = (v: Value): Value => (this.scalar ? fromFloat(this.c, v, this.bits) : keep(this.c, this.shape, v));
-
-  private get prefix(): string {
-    return this.scalar ? `f${this.bits}` : floatLanes(this.bits);
-  }
-  op(name: string, a: Value, ...rest: Value[]): Value {
-    return a.op(`${this.prefix}.${name}`, ...rest);
-  }
-  pattern(n: bigint): Value {
-    return this.scalar ? floatConstant(this.c, this.bits, n) : everyLane(this.c, this.bits, n);
-  }
-  get zero(): Value {
-    return this.pattern(0n);
-  }
-
-  // Conditions: i32 0 or 1 for scalars, masks of lanes for vectors.
-  private logical(name: 'and' | 'or', a: Value, b: Value): Value {
-    return this.scalar ? a[name](b) : a.op(`v128.${name}`, b);
-  }
-  both = (a: Value, b: Value): Value => this.logical('and', a, b);
-  either = (a: Value, b: Value): Value => this.logical('or', a, b);
-  isZero = (a: Value): Value => this.op('eq', a, this.zero);
-  isNumber = (a: Value): Value => this.op('eq', a, a);
-  isFinite = (a: Value): Value => this.op('lt', this.op('abs', a), this.pattern(LIMITS[this.bits].infinity));
-  /** Finite and above the smallest normal number, so surely not tiny before rounding. */
-  isOrdinary(a: Value): Value {
-    const { infinity, smallest } = LIMITS[this.bits];
-    const size = this.op('abs', a);
-    return this.both(
-      this.op('lt', size, this.pattern(infinity)),
-      this.op('gt', size, this.pattern(smallest)),
-    );
-  }
-  /** Zero or normal: what flushing leaves alone. */
-  isUnflushable(a: Value): Value {
-    const normal = this.op('ge', this.op('abs', a), this.pattern(LIMITS[this.bits].smallest));
-    return this.either(normal, this.isZero(a));
-  }
-  /** The same of all lanes of several operands, as i32. */
-  areUnflushable(operands: readonly Value[]): Value {
-    return operands
-      .map((a) => this.all(this.isUnflushable(a)))
-      .reduce((all, condition) => all.and(condition));
-  }
-  /** A condition that holds in all lanes of the shape, as i32. */
-  all(condition: Value): Value {
-    if (this.scalar) return condition;
-    const used = this.shape.bits * this.shape.lanes;
-    const rest = this.c.v128(used < 64 ? -1n << BigInt(used) : 0n, -1n);
-    const lanes = used === 128 ? condition : condition.op('v128.or', rest);
-    return lanes.op(`${this.bits === 32 ? 'i32x4' : 'i64x2'}.all_true`);
-  }
+/** `result` where all conditions (i32) hold, each looked at by a branch of its own, else `otherwise`. */
+export function whereAll(
+  i: Insn,
+  conditions: readonly Value[],
+  result: Value,
+  otherwise: () => Value,
+): Value {
+  const { c } = i;
+  const out = c.variable(result.type, result);
+  const last = conditions[conditions.length - 1] as Value;
+  c.scope((done) => {
+    c.scope((uncertain) => {
+      for (const condition of conditions.slice(0, -1)) c.branch(uncertain, condition.eqz());
+      c.branch(done, last);
+    });
+    out.set(otherwise());
+  });
+  return out.get();
 }
 
-/** i32: FPCR.FZ is clear, or finds none of these operands denormal. */
-export function untouched(i: Insn, n: Native, ...operands: readonly Value[]): Value {
-  const result = i.c.variable('i32', unflushed(i));
-  i.c.if(result.get().eqz(), () => result.set(n.areUnflushable(operands)));
-  return result.get();
+/**
+ * What makes a result certain in the usual mode: finite, and `above` a positive number in size. Several conditions for
+ * scalars, one for vectors.
+ */
+export function ordinary(i: Insn, n: Native, r: Value, above?: Value): Value[] {
+  const size = n.op('abs', r);
+  const finite = n.op('lt', size, usualLimit(i, n.type));
+  if (!above) return [n.all(finite)];
+  const large = n.op('gt', size, above);
+  return n.scalar ? [finite, large] : [n.all(n.both(finite, large))];
 }
 
 type Condition = (n: Native, r: Value, a: Value, b: Value) => Value;
@@ -150,33 +71,45 @@ interface NativeOperation {
   readonly acceptFlushing?: Condition;
   /** Exact whenever it is accepted. */
   readonly exact?: boolean;
+  /** A finite result may be tiny before rounding and inexact. */
+  readonly underflows?: boolean;
+  /** Where Inexact is not raised yet, results are accepted that are exact by this, or by a helper of this name. */
+  readonly exactness?: Condition | ExactnessOf;
+  readonly unary?: boolean;
 }
 
+const isNumber: Condition = (n, r) => n.isNumber(r);
+// A sum that is tiny is exact.
+const sum = {
+  accept: (n, r) => n.isFinite(r),
+  acceptFlushing: ordinaryOrZero,
+} satisfies Partial<NativeOperation>;
+
 const NATIVE: Partial<Record<OperationName, NativeOperation>> = {
-  // A sum that is tiny is exact.
-  add: { native: 'add', accept: (n, r) => n.isFinite(r), acceptFlushing: ordinaryOrZero },
-  sub: { native: 'sub', accept: (n, r) => n.isFinite(r), acceptFlushing: ordinaryOrZero },
-  mul: { native: 'mul', accept: product },
-  mulx: { native: 'mul', accept: product },
+  // A sum without one operand is the other. To take away the larger one is exact, so both hold only of exact sums.
+  add: {
+    native: 'add',
+    exactness: (n, r, a, b) => n.both(n.op('eq', n.op('sub', r, a), b), n.op('eq', n.op('sub', r, b), a)),
+    ...sum,
+  },
+  sub: {
+    native: 'sub',
+    exactness: (n, r, a, b) => n.both(n.op('eq', n.op('sub', a, r), b), n.op('eq', n.op('add', r, b), a)),
+    ...sum,
+  },
+  mul: { native: 'mul', exactness: 'mul', accept: product, underflows: true },
+  mulx: { native: 'mul', exactness: 'mul', accept: product, underflows: true },
   div: {
     native: 'div',
+    exactness: 'div',
     accept: (n, r, a) => n.either(n.isOrdinary(r), n.both(n.isZero(a), n.isZero(r))),
+    underflows: true,
   },
-  sqrt: { native: 'sqrt', accept: (n, r) => n.isNumber(r) },
-  max: { native: 'max', accept: (n, r) => n.isNumber(r), exact: true },
-  min: { native: 'min', accept: (n, r) => n.isNumber(r), exact: true },
-  maxnm: { native: 'max', accept: (n, r) => n.isNumber(r), exact: true },
-  minnm: { native: 'min', accept: (n, r) => n.isNumber(r), exact: true },
-};
-
-/** Where Inexact is not raised yet, results are accepted that are exact by this. */
-const NATIVE_EXACTNESS: Partial<Record<OperationName, ExactnessOf>> = {
-  add: 'add',
-  sub: 'sub',
-  mul: 'mul',
-  mulx: 'mul',
-  div: 'div',
-  sqrt: 'sqrt',
+  sqrt: { native: 'sqrt', exactness: 'sqrt', accept: isNumber, unary: true },
+  max: { native: 'max', accept: isNumber, exact: true },
+  min: { native: 'min', accept: isNumber, exact: true },
+  maxnm: { native: 'max', accept: isNumber, exact: true },
+  minnm: { native: 'min', accept: isNumber, exact: true },
 };
 
 function ordinaryOrZero(n: Native, r: Value): Value {
@@ -187,36 +120,78 @@ function product(n: Native, r: Value, a: Value, b: Value): Value {
   return n.either(n.isOrdinary(r), n.both(n.isZero(r), n.either(n.isZero(a), n.isZero(b))));
 }
 
-/** One operation on one or two vectors (or scalars in lane 0). The rest of the result is zero. */
-export function operate(i: Insn, name: OperationName, shape: Shape, a: Value, b?: Value): Value {
-  const operands = b ? [a, b] : [a];
-  const known = NATIVE[name];
-  if (!known || shape.bits === 16) return exactly(i, name, shape, operands);
+/** All that is known of an operation on natives without slow.ts, and then that. */
+function operateAnyhow(
+  i: FloatContext,
+  name: OperationName,
+  operation: NativeOperation,
+  shape: Shape,
+  operands: readonly Value[],
+): Value {
+  const { native, accept: believed, acceptFlushing = believed, exact, exactness } = operation;
   const n = new Native(i.c, shape);
   return firstOf(
     i,
     (accept) => {
-      const x = n.enter(a);
-      const y = b ? n.enter(b) : x;
-      const r = b ? n.op(known.native, x, y) : n.op(known.native, x);
-      const certain = n.all(known.accept(n, r, x, y));
-      if (known.exact) {
-        accept(untouched(i, n, x, y).and(certain), n.leave(r));
+      const [x, y = x] = operands as [Value, Value?];
+      const r = n.op(native, ...(operands as [Value]));
+      const certain = n.all(believed(n, r, x, y));
+      if (exact) {
+        accept(untouched(i, n, ...operands).and(certain), r);
         return;
       }
-      accept(inexactIsKnown(i).and(certain), n.leave(r));
-      i.c.if(inexactIsKnown(i, true), () => {
-        const ordinary = n.all((known.acceptFlushing ?? known.accept)(n, r, x, y));
-        accept(ordinary.and(n.areUnflushable(b ? [x, y] : [x])), n.leave(r));
-      });
-      const exactness = NATIVE_EXACTNESS[name];
+      accept(inexactIsKnown(i).and(certain), r);
+      i.c.if(inexactIsKnown(i, true), () =>
+        accept(n.all(acceptFlushing(n, r, x, y)).and(n.areUnflushable(operands)), r),
+      );
       if (!exactness) return;
       i.c.if(roundsToNearest(i).and(certain), () => {
+        if (typeof exactness === 'function') {
+          accept(n.all(exactness(n, r, x, y)), r);
+          return;
+        }
         const helper = i.helper(exactnessHelper(exactness, n.bits, !n.scalar));
         const kept = (v: Value): Value => (n.scalar ? v : n.leave(v));
-        accept(i.c.call(helper, kept(x), kept(y)) as Value, n.leave(r));
+        accept(i.c.call(helper, kept(x), kept(y)) as Value, r);
       });
     },
-    () => exactly(i, name, shape, operands),
+    () => n.enter(exactly(i, name, shape, operands.map(n.leave))),
+    n.valueType,
   );
+}
+
+const operationHelper = (name: OperationName, shape: Shape): string => `fp_${name}_${shapeName(shape)}`;
+
+/** (cpu, operands) -> result, of natives */
+export const operationHelpers: Helpers<BuiltHelper> = Object.fromEntries(
+  Object.entries(NATIVE).flatMap(([key, operation]) =>
+    NATIVE_SHAPES.map((shape): [string, BuiltHelper] => {
+      const name = key as OperationName;
+      const operands = operation.unary ? [1] : [1, 2];
+      const type = nativeType(shape);
+      return [
+        operationHelper(name, shape),
+        {
+          params: ['i32', ...operands.map(() => type)],
+          results: [type],
+          build: (c, helper) => {
+            const values = operands.map((k) => c.param(k));
+            c.return(operateAnyhow(helperContext(c, helper), name, operation, shape, values));
+          },
+        },
+      ];
+    }),
+  ),
+);
+
+/** One operation on one or two vectors (or scalars in lane 0). The rest of the result is zero. */
+export function operate(i: Insn, name: OperationName, shape: Shape, ...operands: readonly Value[]): Value {
+  const operation = NATIVE[name];
+  if (!operation || shape.bits === 16) return exactly(i, name, shape, operands);
+  const n = new Native(i.c, shape);
+  const entered = operands.map(n.enter);
+  const r = n.op(operation.native, ...(entered as [Value]));
+  const certain = ordinary(i, n, r, operation.underflows ? n.smallestNormal : undefined);
+  const anyhow = (): Value => i.c.call(i.helper(operationHelper(name, shape)), i.cpu, ...entered) as Value;
+  return n.leave(whereAll(i, certain, r, anyhow));
 }

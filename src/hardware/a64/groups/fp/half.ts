@@ -1,17 +1,16 @@
 // Half precision to single and back on four lanes at once, with integer operations: WebAssembly has no such format.
 // The alternative format (FPCR.AHP), NaNs, and results that overflow or are denormal take the exact path.
 
-import { FPCR } from '../../../fp/index.ts';
 import type { Code, Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
-import { firstOf, inexactRaised, roundsToNearest } from './fast.ts';
+import { firstOf } from './fast.ts';
+import { ieeeHalf, inexactRaised, roundsToNearest } from './mode.ts';
 import { everyLane, keep, type Shape } from './sizes.ts';
 import { exactly } from './slow.ts';
 
 const all = (c: Code, n: bigint): Value => everyLane(c, 32, n);
 const and = (a: Value, b: Value): Value => a.op('v128.and', b);
 const or = (a: Value, b: Value): Value => a.op('v128.or', b);
-const ieeeHalf = (i: Insn): Value => i.word('fpcr').and(FPCR.AHP).eqz();
 
 /** Lanes beyond a shape's become zero, so that they never stand in the way. */
 const used = (i: Insn, shape: Shape, v: Value): Value => keep(i.c, shape, v);

@@ -4,11 +4,13 @@
 
 import type { BuiltHelper, Helpers, HostHelper } from '../../helpers.ts';
 import type { Row } from '../../row.ts';
+import { compareHelpers } from './compare.ts';
 import { complexAndWidening } from './complex.ts';
 import { exactnessHelpers } from './error-free.ts';
-import { multiplyAddDouble, multiplyAddSingle } from './multiply-add.ts';
+import { operationHelpers } from './fast.ts';
+import { multiplyAddHelpers } from './multiply-add.ts';
 import { scalarRows } from './scalar.ts';
-import { fpExact } from './slow.ts';
+import { exactlyHelpers, fpExact } from './slow.ts';
 import { vectorArithmetic } from './vector-arithmetic.ts';
 import { vectorConversions } from './vector-conversions.ts';
 
@@ -20,8 +22,10 @@ export const scalarFloatingPoint: readonly Row[] = [
   ...complexAndWidening,
 ];
 export const fpBuiltHelpers: Helpers<BuiltHelper> = {
-  fpMultiplyAddSingle: multiplyAddSingle,
-  fpMultiplyAddDouble: multiplyAddDouble,
+  ...exactlyHelpers,
+  ...compareHelpers,
+  ...operationHelpers,
+  ...multiplyAddHelpers,
   ...exactnessHelpers,
 };
 export const fpHostHelpers: Helpers<HostHelper> = { fpExact };

@@ -5,14 +5,8 @@ import { ROUND, type Rounding } from '../../../fp/index.ts';
 import type { Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
 import { type Row, row } from '../../row.ts';
-import {
-  compareScalars,
-  convertFormat,
-  fromIntegerValue,
-  roundIntegral,
-  roundWidth,
-  toInteger,
-} from './conversions.ts';
+import { comparedScalars, compareScalars } from './compare.ts';
+import { convertFormat, fromIntegerValue, roundIntegral, roundWidth, toInteger } from './conversions.ts';
 import { operate } from './fast.ts';
 import { expandedImmediate } from './immediate.ts';
 import { multiplyAdd } from './multiply-add.ts';
@@ -92,7 +86,7 @@ const compareRows = (name: string, e: string, signaling: boolean): Row[] =>
       `${name} (${z.title})`,
       `00011110 ${z.ftype} 1 Rm:5 00 1000 Rn:5 ${e} 0 000`,
       `${name.toLowerCase()} {Rn:${z.letter}}, {Rm:${z.letter}}`,
-      (i) => i.setNzcv(compareScalars(i, z.bits, i.v('Rn'), i.v('Rm'), signaling)),
+      (i) => compareScalars(i, z.bits, i.v('Rn'), i.v('Rm'), signaling),
     ),
     sized(
       z,
@@ -100,7 +94,7 @@ const compareRows = (name: string, e: string, signaling: boolean): Row[] =>
       // Rm should be zero and is ignored.
       `00011110 ${z.ftype} 1 immrm:5 00 1000 Rn:5 ${e} 1 000`,
       `${name.toLowerCase()} {Rn:${z.letter}}, #0.0`,
-      (i) => i.setNzcv(compareScalars(i, z.bits, i.v('Rn'), 'zero', signaling)),
+      (i) => compareScalars(i, z.bits, i.v('Rn'), 'zero', signaling),
     ),
   ]);
 
@@ -114,7 +108,7 @@ const conditionalCompare = (name: string, e: string, signaling: boolean): Row[] 
       (i) => {
         const flags = i.c.variable('i32', i.field('nzcv'));
         i.c.if(i.condition('cond'), () =>
-          flags.set(compareScalars(i, z.bits, i.v('Rn'), i.v('Rm'), signaling)),
+          flags.set(comparedScalars(i, z.bits, i.v('Rn'), i.v('Rm'), signaling)),
         );
         i.setNzcv(flags.get());
       },

@@ -1,7 +1,7 @@
 // The three floating-point sizes as encodings and syntax have them, and how scalar and vector registers are read
 // and written lane by lane. Nothing here computes.
 
-import type { Code, Value } from '../../../wasm/index.ts';
+import type { Code, Type, Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
 import { type Row, type RowOptions, row } from '../../row.ts';
 
@@ -80,9 +80,24 @@ export const vectorShape = (i: Insn, bits: Bits): Shape => ({
   scalar: false,
 });
 
+/** The shapes that WebAssembly has arithmetic for. */
+export const NATIVE_SHAPES: readonly Shape[] = [
+  scalarShape(32),
+  scalarShape(64),
+  { bits: 32, lanes: 2, scalar: false },
+  { bits: 32, lanes: 4, scalar: false },
+  { bits: 64, lanes: 2, scalar: false },
+];
+/** What WebAssembly computes with for such a shape. */
+export const nativeType = ({ bits, scalar }: Shape): Type =>
+  scalar ? (bits === 32 ? 'f32' : 'f64') : 'v128';
+/** In the names of helpers. */
+export const shapeName = ({ bits, lanes, scalar }: Shape): string =>
+  scalar ? `scalar${bits}` : `${lanes}x${bits}`;
+
 const LANES = { 16: 'i16x8', 32: 'i32x4', 64: 'i64x2' } as const;
 export const integerLanes = (bits: Bits): string => LANES[bits];
-export const floatLanes = (bits: 32 | 64): string => (bits === 32 ? 'f32x4' : 'f64x2');
+export const floatLanes = (bits: 32 | 64): 'f32x4' | 'f64x2' => (bits === 32 ? 'f32x4' : 'f64x2');
 
 /** Lane 0 as an integer: i64 for 64 bits, else i32, unsigned. */
 export function lowInteger(c: Code, v: Value, bits: Bits): Value {
@@ -107,15 +122,22 @@ export function everyLane(c: Code, bits: Bits, n: bigint): Value {
 }
 /** The lanes of a shape; the others become zero. */
 export function keep(c: Code, shape: Shape, v: Value): Value {
+  if (shape.scalar && shape.bits !== 16) return fromFloat(c, lowFloat(c, v, shape.bits), shape.bits);
   const width = shape.bits * shape.lanes;
   return width === 128 ? v : v.and(c.v128((1n << BigInt(width)) - 1n, 0n));
 }
 
 /** Changes the sign of every lane of a shape. */
 export const negated = (c: Code, shape: Shape, v: Value): Value =>
+  onScalar(c, shape, 'neg', v) ??
   v.xor(keep(c, shape, everyLane(c, shape.bits, 1n << BigInt(shape.bits - 1))));
 export const magnitude = (c: Code, shape: Shape, v: Value): Value =>
-  v.and(everyLane(c, shape.bits, (1n << BigInt(shape.bits - 1)) - 1n));
+  onScalar(c, shape, 'abs', v) ?? v.and(everyLane(c, shape.bits, (1n << BigInt(shape.bits - 1)) - 1n));
+/** WebAssembly changes nothing but the sign, of NaNs too. */
+function onScalar(c: Code, { bits, scalar }: Shape, name: 'neg' | 'abs', v: Value): Value | undefined {
+  if (!scalar || bits === 16) return undefined;
+  return fromFloat(c, lowFloat(c, v, bits).op(`f${bits}.${name}`), bits);
+}
 
 /** A lane chosen at run time, in every lane. */
 export function splat(i: Insn, r: string, bits: Bits, index: Value): Value {

@@ -34,8 +34,8 @@ import {
   toInt32,
 } from '../../../fp/index.ts';
 import type { Operand, Value } from '../../../wasm/index.ts';
-import type { HostHelper } from '../../helpers.ts';
-import type { Insn } from '../../insn.ts';
+import type { BuiltHelper, Helpers, HostHelper } from '../../helpers.ts';
+import type { FloatContext } from './mode.ts';
 import type { Bits, Shape } from './sizes.ts';
 
 type Lane = (f: Format, e: Environment, a: bigint, b: bigint, c: bigint, immediate: number) => bigint;
@@ -144,28 +144,45 @@ const NAMES = Object.keys(OPERATIONS) as OperationName[];
  * known only at run time.
  */
 export function exactly(
-  i: Insn,
+  i: FloatContext,
   name: OperationName,
   shape: Shape,
   operands: readonly Value[],
   immediate: Operand = 0,
 ): Value {
-  const { c } = i;
-  operands.forEach((v, k) => {
-    c.store('v128.store', i.cpu, STATE.args + 16 * k, v, 'state');
-  });
-  c.call(i.helper('fpExact'), i.cpu, NAMES.indexOf(name), shape.bits | (shape.lanes << 8), immediate);
-  return c.load('v128.load', i.cpu, STATE.args, 'state');
+  const helper = i.helper(exactlyHelper(operands.length));
+  const described = [NAMES.indexOf(name), shape.bits | (shape.lanes << 8), immediate] as const;
+  return i.c.call(helper, i.cpu, ...described, ...operands) as Value;
 }
+
+const exactlyHelper = (operands: number): string => `fpExactly${operands}`;
+
+/** (cpu, operation, shape, immediate, operands) -> result; by way of STATE.args, as fpExact wants it. */
+export const exactlyHelpers: Helpers<BuiltHelper> = Object.fromEntries(
+  [1, 2, 3].map((operands): [string, BuiltHelper] => [
+    exactlyHelper(operands),
+    {
+      params: ['i32', 'i32', 'i32', 'i32', ...Array.from({ length: operands }, () => 'v128' as const)],
+      results: ['v128'],
+      build: (c, helper) => {
+        const cpu = c.param(0);
+        for (let k = 0; k < operands; k++)
+          c.store('v128.store', cpu, STATE.args + 16 * k, c.param(4 + k), 'state');
+        c.call(helper('fpExact'), cpu, c.param(1), c.param(2), c.param(3));
+        c.return(c.load('v128.load', cpu, STATE.args, 'state'));
+      },
+    },
+  ]),
+);
 
 /** exactly() for conversions; `fractionBits` (i32) default 0. */
 export function exactlyFixed(
-  i: Insn,
+  i: FloatContext,
   name: 'toFixed' | 'fromFixed',
   shape: Shape,
   operand: Value,
   fixed: FixedPoint,
-  fractionBits: Value = i.i32(0),
+  fractionBits: Value = i.c.i32(0),
 ): Value {
   return exactly(i, name, shape, [operand], fractionBits.or(packFixed(fixed)));
 }

@@ -4,7 +4,7 @@
 import type { Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
 import type { Row } from '../../row.ts';
-import { compareLanes } from './conversions.ts';
+import { compareLanes } from './compare.ts';
 import { operate } from './fast.ts';
 import { multiplyAdd } from './multiply-add.ts';
 import {

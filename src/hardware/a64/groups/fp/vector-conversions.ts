@@ -5,9 +5,12 @@ import { ROUND, type Rounding } from '../../../fp/index.ts';
 import type { Value } from '../../../wasm/index.ts';
 import type { Insn } from '../../insn.ts';
 import { type Row, row } from '../../row.ts';
-import { compareLanes, fromFixedLanes, roundIntegral, roundWidth, toFixedLanes } from './conversions.ts';
-import { firstOf, inexactIsKnown, Native, operate, untouched } from './fast.ts';
+import { compareLanes } from './compare.ts';
+import { fromFixedLanes, roundIntegral, roundWidth, toFixedLanes } from './conversions.ts';
+import { firstOf, operate } from './fast.ts';
 import { halfToSingle, singleToHalf } from './half.ts';
+import { inexactIsKnown } from './mode.ts';
+import { Native, untouched } from './native.ts';
 import {
   DOUBLE_SIZE,
   FORMS,
