@@ -1,7 +1,8 @@
 // The guest half of the benchmark rows that no shell command can express. `program ROW AMOUNT` prepares, prints
 // BENCH-BEGIN, does the work, and prints BENCH-END with a value that depends on the work, so that nothing can be
 // optimised away and peers can be compared. The host takes the time between the two lines. Portable C for Linux: SIMD is
-// GCC's vector extension, which becomes NEON on arm64 and SSE2 on i386.
+// GCC's vector extension, which becomes NEON on arm64 and SSE2 on i386. On arm64, a process whose heap the C library tags
+// (GLIBC_TUNABLES=glibc.mem.tagging) tags the memory that the rows work on as well.
 
 #define _GNU_SOURCE
 #include <math.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,13 +36,56 @@ static void fail(const char *what)
 	exit(1);
 }
 
-static void *memory(size_t bytes)
+#ifdef __aarch64__
+#define PROT_TAGS 0x20 // PROT_MTE
+
+static int has_tag_checks(void)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int control = prctl(PR_GET_TAGGED_ADDR_CTRL, 0, 0, 0, 0);
+
+	return control > 0 && (control & PR_MTE_TCF_MASK) != 0;
+}
+
+static void *tagged(void *p, size_t bytes)
+{
+	char *start;
+
+	__asm__(".arch armv8.5-a+memtag\n\tirg %0, %1" : "=r"(start) : "r"(p));
+	for (size_t at = 0; at < bytes; at += 16)
+		__asm__ volatile(".arch armv8.5-a+memtag\n\tstg %0, [%0]" ::"r"(start + at) : "memory");
+	return start;
+}
+#else
+#define PROT_TAGS 0
+
+static int has_tag_checks(void)
+{
+	return 0;
+}
+
+static void *tagged(void *p, size_t bytes)
+{
+	(void)bytes;
+	return p;
+}
+#endif
+
+/** Memory that is not touched yet. */
+static void *fresh(size_t bytes)
+{
+	int protection = PROT_READ | PROT_WRITE | (has_tag_checks() ? PROT_TAGS : 0);
+	void *p = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		fail("mmap");
 	return p;
+}
+
+static void *memory(size_t bytes)
+{
+	void *p = fresh(bytes);
+
+	return has_tag_checks() ? tagged(p, bytes) : p;
 }
 
 static uint32_t random_state = 1;
@@ -311,7 +356,7 @@ static void page_fault(unsigned amount)
 
 	begin();
 	while (touched < amount) {
-		volatile char *p = memory(16 * MIB);
+		volatile char *p = fresh(16 * MIB);
 
 		madvise((void *)p, 16 * MIB, MADV_NOHUGEPAGE);
 		for (unsigned i = 0; i < pages; i++)

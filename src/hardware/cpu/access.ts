@@ -298,19 +298,26 @@ export class DataAccess {
     const align = bytes === TAG_BLOCK ? TAG_BLOCK : 16;
     const low = (state.slowVaLow & -align) >>> 0;
     const context = this.core.context(false);
-    const flags = MEM_UNCHECKED | MEM_NO_SYNDROME;
     const room = 4096 - (low & PAGE_MASK);
     this.device = -1;
     this.split = Math.min(bytes, room);
-    if (this.part(low, high, this.split, false, access, context, flags) === LEAVE) return LEAVE;
+    if (this.tagPart(low, high, this.split, access, context) === LEAVE) return LEAVE;
     this.firstHasTags = this.core.mmu.tagsAccessible;
     if (bytes <= room || this.device >= 0) return DONE;
     const first = this.first;
     const nextLow = (low + room) >>> 0;
     const nextHigh = nextLow === 0 ? (high + 1) >>> 0 : high;
-    if (this.part(nextLow, nextHigh, bytes - room, false, access, context, flags) === LEAVE) return LEAVE;
+    if (this.tagPart(nextLow, nextHigh, bytes - room, access, context) === LEAVE) return LEAVE;
     this.second = this.first;
     this.first = first;
+    return DONE;
+  }
+
+  private tagPart(low: number, high: number, bytes: number, access: Access, context: number): number {
+    const { mmu } = this.core;
+    const flags = MEM_UNCHECKED | MEM_NO_SYNDROME;
+    if (this.part(low, high, bytes, false, access, context, flags) === LEAVE) return LEAVE;
+    if (access === ACCESS_WRITE && mmu.tagsAccessible && this.device < 0) mmu.storingTags(low, context);
     return DONE;
   }
 

@@ -110,7 +110,9 @@ export const STATE_BYTES = (l.size + 63) & -64;
  * (info & 63), is zero: the shift is 8 where the top byte is ignored for that page, else 0. host = va + addend mod 2^32.
  * The entry's index is tlbIndex() of va's page, never that of the page after it, so a page-crossing access never hits. execTag compares without the shift:
  * a PC with a tag byte goes to fetch(), which strips it (Arm ARM, AArch64.BranchAddr).
- * Bits 11:0 of readTag and writeTag are zero unless accesses are tag-checked, so that most hits are known by one compare.
+ * Bits 11:0 of readTag and writeTag are zero but for the marks below, so that most hits are known by one compare, which
+ * takes the top byte along. On a tag-checked page, readTag and writeTag have in it what accesses may have that need no
+ * look at tags: the tag that all of the page's granules have, or the one that matches all (TCMA).
  */
 export const TLB = {
   /** i64 each; INVALID_TAG where that access must take the slow path. */
@@ -118,8 +120,10 @@ export const TLB = {
   writeTag: 8,
   execTag: 16,
   addend: 24,
-  /** bits 5:0 shift; bit 6 set: accesses are tag-checked; bit 7 set: code on the page is guarded (GP). */
+  /** See TLB_INFO_*. */
   info: 28,
+  /** u8: what code that knows of no tag checks shifts by; 0 on a tag-checked page, of which it may not ignore the top byte. */
+  plainShift: 29,
   entryBytes: 32,
   entries: 4096,
 } as const;
@@ -130,19 +134,24 @@ export const TLB_INDEX_FOLD = 22;
 export const tlbIndex = (low: number): number =>
   ((low >>> 12) + (low >>> TLB_INDEX_FOLD)) & (TLB.entries - 1);
 
-/** In readTag and writeTag: accesses are tag-checked. */
+/** In readTag and writeTag: no access is known by its top byte to pass the tag check. */
 export const TLB_TAG_CHECKED = 1;
+/** In readTag and writeTag: the page's tags are being stored; the next access by data must ask, which tags it has now. */
+export const TLB_TAG_STORED = 2;
+
+/** In info: bits 5:0 are the shift, and bits 13:8 (plainShift) that for code without tag checks. */
+export const TLB_INFO_PLAIN_SHIFT = 8;
 /**
- * The access is allowed inline only where VA[59:56] equals the granule's allocation tag or STATE.tco is set;
- * otherwise load() or store() decides (TCMA, asynchronous modes).
+ * The access is allowed inline only where VA[59:56] equals the granule's allocation tag, or is exempt, or STATE.tco is set;
+ * otherwise load() or store() decides (asynchronous modes).
  */
 export const TLB_INFO_CHECKED = 1 << 6;
-/** Bits 20:16: the logical tag that matches every allocation tag on a checked page (TCMA), or 16. */
-export const TLB_INFO_MATCH_SHIFT = 16;
-/** Bit 7: a guarded page (FEAT_BTI, stage-1 GP). */
+/** A guarded page (FEAT_BTI, stage-1 GP). */
 export const TLB_INFO_GUARDED = 1 << 7;
-/** Bit 8: the page has allocation tags that instructions at this privilege may reach (MTE). */
-export const TLB_INFO_TAGS = 1 << 8;
+/** The page has allocation tags that instructions at this privilege may reach (MTE). */
+export const TLB_INFO_TAGS = 1 << 14;
+/** Bits 31:16: the logical tags that match every allocation tag, bit 16 + t for t: all where nothing is checked, else TCMA's. */
+export const TLB_INFO_EXEMPT_SHIFT = 16;
 
 /**
  * The tag of an empty entry: bits 55 and 54 differ, and it survives the shift by 8. A guest may still use that very

@@ -141,6 +141,7 @@ const zero =
     }
     if (data) memory.u8.fill(0, host, host + BLOCK);
     if (tags && mmu.tagsAccessible) {
+      mmu.storingTags(low, context);
       const at = memory.tagBias + (host >>> 4);
       memory.u8.fill((high >>> 24) & 15, at, at + BLOCK / 16);
     }

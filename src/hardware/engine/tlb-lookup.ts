@@ -6,8 +6,9 @@ import {
   TLB,
   TLB_INDEX_FOLD,
   TLB_INFO_CHECKED,
-  TLB_INFO_MATCH_SHIFT,
+  TLB_INFO_EXEMPT_SHIFT,
   TLB_INFO_TAGS,
+  TLB_TAG_CHECKED,
 } from '../cpu/index.ts';
 import type { Code, Label, Value } from '../wasm/index.ts';
 
@@ -55,21 +56,20 @@ export interface Lookup extends LookupOptions {
 /** The entry's info, loaded once for all that look at it. */
 export const infoOf = (c: Code, entry: Value): Value => c.load('i32.load', entry, TLB.info, 'state').zext();
 
-/** i64 that is zero where the entry serves the access, its tags apart. */
-export function tlbMiss(c: Code, { entry, info, tag, address, bytes, aligned }: Lookup): Value {
-  const expected = c.load('i64.load', entry, tag, 'state');
-  const miss = address
-    .add(bytes - 1)
-    .xor(expected)
-    .and(-4096)
-    .shl(info);
-  if (!aligned) return miss;
-  return miss.or(address.and((typeof aligned === 'number' ? aligned : bytes) - 1));
+/** Where allocation tags are (PhysicalMemory.allocationTags): its bias, and that of the frames' marks. */
+export interface TagPlaces {
+  readonly tags: Value;
+  readonly marks: Value;
+}
+
+/** i64 that is zero where the address is a multiple of what the access must be aligned to. */
+function misaligned(c: Code, { aligned, address, bytes }: Lookup): Value {
+  return aligned ? address.and((typeof aligned === 'number' ? aligned : bytes) - 1) : c.i64(0);
 }
 
 /**
  * i64 that is zero where the entry serves the access, top byte and all, and no tags need a look. Shifted left by the
- * entry's info it is zero for all accesses that the entry serves without a look at tags (TLB_TAG_CHECKED).
+ * entry's info, it is TLB_TAG_CHECKED shifted, or less, for all accesses that the entry serves, their tags apart.
  */
 export function tlbDifference(c: Code, { entry, tag, address, bytes, unchecked }: Lookup): Value {
   const expected = c.load('i64.load', entry, tag, 'state');
@@ -77,30 +77,46 @@ export function tlbDifference(c: Code, { entry, tag, address, bytes, unchecked }
   return unchecked === true ? last.xor(expected).and(-4096) : last.and(-4096).xor(expected);
 }
 
+/** i32: the entry does not serve the access, whatever its tags are. */
+const tlbMiss = (difference: Value, info: Value): Value => difference.shl(info).gtU(TLB_TAG_CHECKED << 8);
+
 /** i64 that is zero where the access is not checked against allocation tags. */
-export function tagChecked(c: Code, { info, unchecked }: Lookup): Value {
+function tagChecked(c: Code, { info, unchecked }: Lookup): Value {
   if (unchecked === true) return c.i64(0);
   const checked = info.and(TLB_INFO_CHECKED);
   return unchecked ? checked.and(unchecked.zext().sub(1)) : checked;
 }
 
 /**
- * Branches to `allowed` where the tags of a checked access match those of the memory at `host`, or it is exempt (TCMA,
- * TCO); goes on where they do not. The entry must serve the access: else there may be no such memory.
+ * Branches to `allowed` where the logical tag of an access is that of the memory at `host`, or is exempt; goes on where
+ * not. The entry must serve the access: else there may be no such memory.
  */
-export function branchWhereTagsAllow(
+function branchWhereTagsAllow(c: Code, lookup: Lookup, host: Value, tagBias: Value, allowed: Label): void {
+  const { info, address } = lookup;
+  const logical = address.shrU(56).wrap().and(15);
+  c.branch(allowed, tagsDiffering(c, lookup, host, logical, tagBias).eqz());
+  c.branch(allowed, info.wrap().shrU(logical.or(TLB_INFO_EXEMPT_SHIFT)).and(1));
+}
+
+/**
+ * Runs `refuse` for an access that one compare did not find, unless the soft TLB serves it and its tags allow it. `refuse`
+ * must look again: it is also run where tags differ and PSTATE.TCO says that it does not matter.
+ */
+export function lookTwice(
   c: Code,
-  cpu: Value,
   lookup: Lookup,
+  difference: Value,
   host: Value,
   tagBias: Value,
-  allowed: Label,
+  refuse: () => void,
 ): void {
-  const { info, address, bytes } = lookup;
-  const logical = address.shrU(56).wrap().and(15);
-  c.branch(allowed, tagsDiffering(c, host, bytes, logical, tagBias).eqz());
-  c.branch(allowed, logical.eq(info.wrap().shrU(TLB_INFO_MATCH_SHIFT).and(31)));
-  c.branch(allowed, c.load('i32.load', cpu, STATE.tco, 'state'));
+  c.scope((allowed) => {
+    c.scope((refused) => {
+      c.branch(refused, tlbMiss(difference, lookup.info));
+      branchWhereTagsAllow(c, lookup, host, tagBias, allowed);
+    });
+    refuse();
+  });
 }
 
 /** Runs `direct` where the soft TLB serves the access and its tags allow it, else `slow`. */
@@ -113,14 +129,16 @@ export function branchByHit(
   direct: () => void,
   slow: () => void,
 ): void {
-  const miss = tlbMiss(c, lookup);
-  const checked = tagChecked(c, lookup);
+  const difference = tlbDifference(c, lookup);
+  const unaligned = misaligned(c, lookup);
   c.scope((done) => {
     c.scope((refused) => {
       c.scope((allowed) => {
-        c.branch(allowed, miss.or(checked).eqz());
-        c.branch(refused, miss.ne(0));
-        branchWhereTagsAllow(c, cpu, lookup, host, tagBias, allowed);
+        c.branch(allowed, difference.or(unaligned).eqz());
+        c.branch(refused, tlbMiss(difference, lookup.info).or(unaligned.ne(0)));
+        c.branch(allowed, tagChecked(c, lookup).eqz());
+        branchWhereTagsAllow(c, lookup, host, tagBias, allowed);
+        c.branch(allowed, c.load('i32.load', cpu, STATE.tco, 'state'));
         c.branch(refused);
       });
       direct();
@@ -133,11 +151,12 @@ export function branchByHit(
 /** Where the tag of the granule at a host offset is. */
 export const tagOffset = (host: Value, tagBias: Value): Value => host.shrU(4).add(tagBias);
 
-/** i32 that is zero where `bytes` (1 to 64) at a host offset all have this tag. */
-function tagsDiffering(c: Code, host: Value, bytes: number, logical: Value, tagBias: Value): Value {
+/** i32 that is zero where an access of 1 to 64 bytes at a host offset finds this tag alone. */
+function tagsDiffering(c: Code, lookup: Lookup, host: Value, logical: Value, tagBias: Value): Value {
+  const { bytes, aligned } = lookup;
   if (bytes <= 16) {
     const first = loadTags(c, 'i32.load8_u', host, tagBias).xor(logical);
-    return bytes === 1
+    return bytes === 1 || (aligned && typeof aligned !== 'number')
       ? first
       : first.or(loadTags(c, 'i32.load8_u', host.add(bytes - 1), tagBias).xor(logical));
   }
@@ -166,22 +185,24 @@ function loadTags(c: Code, name: string, host: Value, tagBias: Value): Value {
 }
 
 /**
- * (tlb, address, bytes - 1, which tag, which bits of the tag matter) -> host offset of an access that the soft TLB serves
- * without a look at tags, or 0.
+ * (tlb, address, bytes - 1, which tag, whether the access is exempt from tag checks) -> host offset of an access that the
+ * soft TLB serves, or 0. Pages on which accesses are checked serve exempt ones alone.
  */
 const lookUp: BuiltHelper = {
-  params: ['i32', 'i64', 'i32', 'i32', 'i64'],
+  params: ['i32', 'i64', 'i32', 'i32', 'i32'],
   results: ['i32'],
   build: (c) => {
     const [tlb, address] = [c.param(0), c.param(1)];
     const entry = tlbEntry(tlb, address);
     const last = address.add(c.param(2).zext());
-    const difference = c
-      .load('i64.load', entry.add(c.param(3)), 0, 'state')
-      .xor(last.and(-4096))
-      .and(c.param(4))
-      .shl(infoOf(c, entry));
-    c.return(c.select(difference.eqz(), hostAddress(c, entry, address), c.i32(0)));
+    const difference = c.load('i64.load', entry.add(c.param(3)), 0, 'state').xor(last.and(-4096));
+    const plainShift = c.load('i64.load8_u', entry, TLB.plainShift, 'state');
+    const miss = c.select(
+      c.param(4),
+      difference.and(-4096).shl(infoOf(c, entry)),
+      difference.shl(plainShift),
+    );
+    c.return(c.select(miss.eqz(), hostAddress(c, entry, address), c.i32(0)));
   },
 };
 
@@ -200,24 +221,29 @@ export function reachOffset(
   address: Value,
   bytes: number,
   options: ReachOptions,
-  tagBias: Value,
+  places: TagPlaces,
 ): Value {
   const { write, align, tags } = options;
   const tag = write ? TLB.writeTag : TLB.readTag;
   const info = infoOf(c, entry);
-  const lookup: Lookup = { entry, info, tag, address, bytes, aligned: align };
+  // Marks of the page's data do not matter: tags are looked at here, or about to be stored.
+  const lookup: Lookup = { entry, info, tag, address, bytes, aligned: align, unchecked: true };
   const found = c.variable('i32', 0);
-  let miss = tlbMiss(c, lookup);
+  let miss = tlbDifference(c, lookup).shl(info).or(misaligned(c, lookup));
   if (tags) miss = miss.or(info.and(TLB_INFO_TAGS).xor(TLB_INFO_TAGS));
   c.scope((refused) => {
     c.branch(refused, miss.ne(0));
     const host = hostAddress(c, entry, address);
     if (!tags) {
       c.scope((allowed) => {
-        c.branch(allowed, tagChecked(c, lookup).eqz());
-        branchWhereTagsAllow(c, cpu, lookup, host, tagBias, allowed);
+        c.branch(allowed, info.and(TLB_INFO_CHECKED).eqz());
+        branchWhereTagsAllow(c, lookup, host, places.tags, allowed);
+        c.branch(allowed, c.load('i32.load', cpu, STATE.tco, 'state'));
         c.branch(refused);
       });
+    } else if (write) {
+      // Some soft TLB knows the frame by one tag, which it must forget first.
+      c.branch(refused, c.load('i32.load8_u', host.shrU(12).add(places.marks), 0, 'guest'));
     }
     found.set(host);
   });

@@ -1,1 +1,2 @@
+export { AllocationTags, MIXED, type UniformTagCache } from './allocation-tags.ts';
 export { PhysicalMemory, type PhysicalMemoryOptions } from './physical.ts';

@@ -3,6 +3,7 @@
 // a frame is the hypervisor's ledger to say. The operating system backs pages only when they are first written.
 
 import { type FrameNumber, type HostOffset, hostOffset, PAGE_SIZE, TAG_GRANULE } from '../../lib/index.ts';
+import { AllocationTags } from './allocation-tags.ts';
 
 const WASM_PAGE = 65536;
 /** wasm32 addresses 4 GiB; the last page stays out so that offset arithmetic never wraps. */
@@ -25,8 +26,7 @@ export class PhysicalMemory {
   readonly u64: BigUint64Array;
   /** Offset of frame 0. */
   readonly framesBase: HostOffset;
-  /** tag address of a byte at host offset h = tagBias + (h >>> 4), one tag (0..15) per byte. */
-  readonly tagBias: number;
+  readonly allocationTags: AllocationTags;
   private next: number = PAGE_SIZE;
   private readonly systemEnd: number;
 
@@ -35,14 +35,14 @@ export class PhysicalMemory {
     const align = (n: number) => Math.ceil(n / WASM_PAGE) * WASM_PAGE;
     const system = align(options.systemBytes ?? 8 << 20);
     const tags = align((options.frames * PAGE_SIZE) / TAG_GRANULE);
-    const bytes = system + tags + align(options.frames * PAGE_SIZE);
+    const marks = align(options.frames);
+    const bytes = system + tags + marks + align(options.frames * PAGE_SIZE);
     if (!Number.isInteger(options.frames) || options.frames <= 0 || bytes > MAX_BYTES) {
       throw new RangeError(`host memory of ${options.frames} frames does not fit in ${MAX_BYTES} bytes`);
     }
     this.frames = options.frames;
     this.systemEnd = system;
-    this.framesBase = hostOffset(system + tags);
-    this.tagBias = system - this.framesBase / TAG_GRANULE;
+    this.framesBase = hostOffset(system + tags + marks);
     this.memory = new WebAssembly.Memory({ initial: bytes / WASM_PAGE, maximum: bytes / WASM_PAGE });
     const { buffer } = this.memory;
     this.u8 = new Uint8Array(buffer);
@@ -50,6 +50,13 @@ export class PhysicalMemory {
     this.u32 = new Uint32Array(buffer);
     this.i64 = new BigInt64Array(buffer);
     this.u64 = new BigUint64Array(buffer);
+    const places = { frames: this.framesBase, tags: system, marks: system + tags };
+    this.allocationTags = new AllocationTags(this.u8, this.u32, options.frames, places);
+  }
+
+  /** Where the tag of a byte at host offset h is: tagBias + (h >>> 4). */
+  get tagBias(): number {
+    return this.allocationTags.bias;
   }
 
   /** Takes zeroed bytes from the system area, for good. `align` is a power of two. Throws RangeError when full. */
@@ -74,15 +81,19 @@ export class PhysicalMemory {
     return this.u8.subarray(at, at + PAGE_SIZE);
   }
 
-  /** The 256 allocation tags of a frame, one per byte (0..15), as a live view. */
-  tags(frame: FrameNumber): Uint8Array {
-    const at = this.tagBias + this.offsetOf(frame) / TAG_GRANULE;
-    return this.u8.subarray(at, at + PAGE_SIZE / TAG_GRANULE);
+  /** The 256 allocation tags of a frame, one per byte (0..15), as a live view; writableTags() is for changing them. */
+  tags(frame: FrameNumber): Readonly<Uint8Array> {
+    return this.allocationTags.read(this.offsetOf(frame));
+  }
+
+  /** The same, to be written at once. */
+  writableTags(frame: FrameNumber): Uint8Array {
+    return this.allocationTags.write(this.offsetOf(frame));
   }
 
   /** Zeroes a frame's data and tags. */
   scrub(frame: FrameNumber): void {
     this.data(frame).fill(0);
-    this.tags(frame).fill(0);
+    this.writableTags(frame).fill(0);
   }
 }

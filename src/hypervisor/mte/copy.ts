@@ -65,12 +65,13 @@ export function copyTags(vm: TaggedVm, request: CopyTags): number {
 function copyPage(vm: TaggedVm, gfn: number, tags: Uint8Array, fromGuest: boolean): void {
   const { ledger } = vm;
   const frame = vm.frameForTags(gfn, !fromGuest);
-  const there = ledger.memory.tags(frame);
   if (fromGuest) {
+    const there = ledger.memory.tags(frame);
     const tagged = (ledger.frames.flags[frame] & FRAME_TAGGED) !== 0;
     for (let n = 0; n < tags.length; n++) tags[n] = tagged ? there[n] : 0;
   } else {
     ensureTagged(ledger, frame);
+    const there = ledger.memory.writableTags(frame);
     // A user fault midway leaves the page's tags zero.
     if (tags.length < TAGS_PER_PAGE) there.fill(0);
     else for (let n = 0; n < TAGS_PER_PAGE; n++) there[n] = tags[n] & 15;

@@ -254,7 +254,7 @@ export class AddressSpace implements Holder {
   private swapIn(page: number, slot: number): FrameNumber {
     const { ledger } = this;
     const frame = ledger.take(this, page);
-    const tagged = this.swap.load(slot, ledger.memory.data(frame), ledger.memory.tags(frame));
+    const tagged = this.swap.load(slot, ledger.memory.data(frame), ledger.memory.writableTags(frame));
     if (tagged) ledger.frames.flags[frame] |= FRAME_TAGGED;
     return this.place(page, frame);
   }

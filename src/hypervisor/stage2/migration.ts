@@ -140,7 +140,7 @@ function arrive(memory: VmMemory, { gfn, custody, data, tags }: MigratedPage): v
 /** A page that comes without tags has none but zeroes, whatever the one before it had. */
 function setTags({ ledger }: VmMemory, frame: FrameNumber, tags: Uint8Array | undefined): void {
   if (tags !== undefined) ensureTagged(ledger, frame);
-  const there = ledger.memory.tags(frame);
+  const there = ledger.memory.writableTags(frame);
   for (let n = 0; n < there.length; n++) there[n] = (tags?.[n] ?? 0) & 15;
 }
 

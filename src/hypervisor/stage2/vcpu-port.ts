@@ -12,7 +12,7 @@ import {
   STAGE2_MMIO,
   type Stage2Page,
 } from '../../hardware/index.ts';
-import { type Gpa, gpa, hostOffset, PAGE_SIZE } from '../../lib/index.ts';
+import { type Gpa, gpa, hostOffset, PAGE_SIZE, TAG_GRANULE } from '../../lib/index.ts';
 import type { FaultExit } from './outcome.ts';
 import type { VcpuStage2 } from './vcpu-stage2.ts';
 import type { VmMemory } from './vm-memory.ts';
@@ -62,8 +62,8 @@ export class VcpuPort {
   setTag(address: Gpa, tag: number): VcpuAccess {
     return this.access(address, ACCESS_WRITE, (word) => {
       if (!this.page.tagged) return 0n;
-      const at = this.vm.host.memory.tagBias + word.byteOffset / 16;
-      this.vm.host.memory.u8[Math.floor(at)] = tag & 15;
+      const granule = Math.floor((word.byteOffset - this.page.frame) / TAG_GRANULE);
+      this.vm.host.memory.allocationTags.write(this.page.frame)[granule] = tag & 15;
       return BigInt(tag & 15);
     });
   }

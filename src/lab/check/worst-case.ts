@@ -42,7 +42,7 @@ export function fillFrames({ ledger, frames: all }: World): void {
   for (const frame of all) {
     if (frames.refs[frame] + frames.pins[frame] + frames.lent[frame] + frames.owner[frame] === 0) continue;
     memory.data(frame)[0] = MARK;
-    if ((frames.flags[frame] & FRAME_TAGGED) !== 0) memory.tags(frame)[0] = TAG;
+    if ((frames.flags[frame] & FRAME_TAGGED) !== 0) memory.writableTags(frame)[0] = TAG;
   }
 }
 

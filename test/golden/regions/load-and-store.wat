@@ -102,9 +102,8 @@
                           (i64.ne
                             (i64.shl
                               (local.get $l7)
-                              (i64.extend_i32_u
-                                (i32.load offset=28 align=1
-                                  (local.get $l8))))
+                              (i64.load8_u offset=29
+                                (local.get $l8)))
                             (i64.const 0)))))
                     (local.set $l15
                       (i64.load align=1
@@ -150,9 +149,8 @@
                           (i64.ne
                             (i64.shl
                               (local.get $l3)
-                              (i64.extend_i32_u
-                                (i32.load offset=28 align=1
-                                  (local.get $l4))))
+                              (i64.load8_u offset=29
+                                (local.get $l4)))
                             (i64.const 0)))))
                     (i64.store32 align=1
                       (i32.add

@@ -3,7 +3,7 @@
 ;;   ldp x29, x30, [sp], #16
 ;;   ret
 (module
-  (type $t0 (func (param i32 i64 i32 i32 i64) (result i32)))
+  (type $t0 (func (param i32 i64 i32 i32 i32) (result i32)))
   (type $t1 (func (param i32 i64 i32) (result i32)))
   (type $t2 (func (param i32 i32 i32) (result i32)))
   (type $t3 (func (param i32 i32) (result i32)))
@@ -117,9 +117,8 @@
                           (i64.ne
                             (i64.shl
                               (local.get $l6)
-                              (i64.extend_i32_u
-                                (i32.load offset=28 align=1
-                                  (local.get $l8))))
+                              (i64.load8_u offset=29
+                                (local.get $l8)))
                             (i64.const 0)))))
                     (i64.store align=1
                       (local.get $l7)
@@ -157,7 +156,7 @@
                               (local.get $l5)
                               (i32.const 15)
                               (i32.const 0)
-                              (i64.const -1))))
+                              (i32.const 0))))
                         (local.set $l18
                           (i32.const 1))
                         (br_if $B8

@@ -111,9 +111,8 @@
                           (i64.ne
                             (i64.shl
                               (local.get $l19)
-                              (i64.extend_i32_u
-                                (i32.load offset=28 align=1
-                                  (local.get $l20))))
+                              (i64.load8_u offset=29
+                                (local.get $l20)))
                             (i64.const 0)))))
                     (local.set $l18
                       (f64x2.extract_lane 0
@@ -244,9 +243,8 @@
                           (i64.ne
                             (i64.shl
                               (local.get $l3)
-                              (i64.extend_i32_u
-                                (i32.load offset=28 align=1
-                                  (local.get $l4))))
+                              (i64.load8_u offset=29
+                                (local.get $l4)))
                             (i64.const 0)))))
                     (f64.store align=1
                       (i32.add

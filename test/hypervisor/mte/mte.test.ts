@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FRAME_TAGGED } from '../../../src/hypervisor/ledger/index.ts';
 import { EVERYTHING, HostKernel } from '../../../src/hypervisor/slots/index.ts';
+import { importPage } from '../../../src/hypervisor/stage2/index.ts';
 import { at, FILE, kit, outcome, PAGE, RAM, running, word } from '../stage2/kit.ts';
 
 const tagged = () => running({}, true);
@@ -99,6 +100,29 @@ describe('KVM_ARM_MTE_COPY_TAGS (FACTS A)', () => {
     const frame = memory.frameForTags(RAM / PAGE + 4, false);
     expect(host.ledger.frames.flags[frame] & FRAME_TAGGED).toBe(FRAME_TAGGED);
   });
+});
+
+describe('whoever knows a frame by one tag (AllocationTags) hears before its tags change', () => {
+  const full = { ipa: RAM, length: PAGE, flags: 0, tags: buffer(7) };
+  it.each([
+    ['the tag-copy call', ({ memory }) => void memory.copyTags(full)],
+    ['a page that a migration brings', ({ memory }) => importPage(memory, { ...page, tags: buffer(7) })],
+    ['one that it brings without tags', ({ memory }) => importPage(memory, { ...page, tags: undefined })],
+    ['a store of the guest through a port', ({ vcpu }) => void vcpu.setTag(at(0), 7)],
+    ['the page going back to the host', ({ vmm, ram }) => vmm.madviseDontneed(ram, PAGE)],
+  ] as readonly [string, (where: ReturnType<typeof tagged>) => void][])('%s', (_, change) => {
+    const where = tagged();
+    const { memory, vcpu, host } = where;
+    vcpu.store(at(0), 1n);
+    const frame = host.memory.offsetOf(memory.frameForTags(RAM / PAGE, true));
+    const { allocationTags } = host.memory;
+    const heard: number[] = [];
+    allocationTags.addCache({ tagsChanging: (changed) => heard.push(changed) });
+    expect(allocationTags.share(frame)).toBe(0);
+    change(where);
+    expect(heard).toEqual([frame]);
+  });
+  const page = { gfn: RAM / PAGE, custody: 'plain', data: new Uint8Array(PAGE) } as const;
 });
 
 describe('where tags come from and go (FACTS A)', () => {

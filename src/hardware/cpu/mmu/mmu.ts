@@ -2,9 +2,9 @@
 // that lets generated code skip all of it next time (Arm ARM D8). It reports faults as values and raises nothing.
 
 import { gpa, type HostOffset, hostOffset } from '../../../lib/index.ts';
-import type { PhysicalMemory } from '../../memory/index.ts';
+import type { AllocationTags, PhysicalMemory } from '../../memory/index.ts';
 import type { CpuFeatures } from '../features.ts';
-import { TLB_EL0, TLB_EL1_PAN, TLB_INFO_CHECKED, TLB_INFO_MATCH_SHIFT, TLB_INFO_TAGS } from '../layout.ts';
+import { TLB_EL0, TLB_EL1_PAN, TLB_INFO_CHECKED, TLB_INFO_TAGS } from '../layout.ts';
 import {
   ACCESS_EXECUTE,
   ACCESS_READ,
@@ -34,7 +34,7 @@ import {
   userPermissions,
 } from './attributes.ts';
 import { type Half, PA_BITS, Regime, TCF_NONE } from './regime.ts';
-import { SoftTlb } from './soft-tlb.ts';
+import { NO_TAG, type PageTags, SoftTlb } from './soft-tlb.ts';
 import { Stage1Cache } from './stage1-cache.ts';
 import { WALK_BEYOND, WALK_DONE, WALK_EXIT, WALK_SIZE_FAULT, Walker } from './walk.ts';
 
@@ -68,15 +68,16 @@ export class Mmu {
   /** IPA of the 4 KiB page. */
   page = 0;
   attributes = 0;
-  /** The access is subject to tag checking. */
-  checked = false;
-  /** Instructions at the access's privilege may reach the page's tags. */
-  tagsAccessible = false;
+  /** For accesses of the context that asked; matchAll only after translate(). */
+  private readonly tags: PageTags = { accessible: false, checked: false, matchAll: NO_TAG };
+  /** The soft TLB's entry is new, and not what was remembered. */
+  private filled = false;
   fault = 0;
   faultIpa = -1;
   /** Times that generated code found no entry. */
   misses = 0;
   private readonly watched: WatchedPages;
+  private readonly allocationTags: AllocationTags;
   private readonly walker: Walker;
   private readonly stage2: Stage2;
   private readonly out: Stage2Page = {
@@ -88,10 +89,20 @@ export class Mmu {
 
   constructor(memory: PhysicalMemory, stage2: Stage2, features: CpuFeatures, watched: WatchedPages) {
     this.watched = watched;
+    this.allocationTags = memory.allocationTags;
     this.regime = new Regime(features);
     this.tlb = new SoftTlb(memory);
     this.stage2 = stage2;
     this.walker = new Walker(memory, stage2, this.regime, this.out);
+  }
+
+  /** The access is subject to tag checking. */
+  get checked(): boolean {
+    return this.tags.checked;
+  }
+  /** Instructions at the access's privilege may reach the page's tags. */
+  get tagsAccessible(): boolean {
+    return this.tags.accessible;
   }
 
   /** After TCR or MAIR changed. */
@@ -255,9 +266,10 @@ export class Mmu {
   remembered(low: number, high: number, write: boolean, context: number): boolean {
     const frame = this.tlb.lookup(context, low, high, write);
     if (frame < 0) return false;
+    this.filled = false;
     this.frame = hostOffset(frame);
-    this.checked = (this.tlb.info & TLB_INFO_CHECKED) !== 0;
-    this.tagsAccessible = (this.tlb.info & TLB_INFO_TAGS) !== 0;
+    this.tags.checked = (this.tlb.info & TLB_INFO_CHECKED) !== 0;
+    this.tags.accessible = (this.tlb.info & TLB_INFO_TAGS) !== 0;
     return true;
   }
 
@@ -283,20 +295,25 @@ export class Mmu {
     }
     this.frame = out.frame;
     this.fill(low, high, context);
+    this.filled = true;
     return TRANSLATED;
+  }
+
+  /** To be called before an instruction stores tags into a page that was looked up for it. */
+  storingTags(low: number, context: number): void {
+    this.allocationTags.changing(this.frame);
+    if (this.filled && this.checked) this.tlb.tagsStored(context, low, this.frame);
   }
 
   private fill(low: number, high: number, context: number): void {
     const { attributes, regime, out } = this;
     const { ignoreTop, matchAll } = this.half(high);
     const checks = context === TLB_EL0 ? regime.checkUser : regime.checkKernel;
-    const tags = context === TLB_EL0 ? regime.tagsUser : regime.tagsKernel;
-    this.tagsAccessible = tags && out.tagged && (attributes & ATTR_TAGGED) !== 0;
-    this.checked = this.tagsAccessible && checks !== TCF_NONE && ignoreTop;
-    const matching = matchAll ? ((high >>> 23) & 1) * 15 : 16;
-    const tagInfo =
-      (this.checked ? TLB_INFO_CHECKED | (matching << TLB_INFO_MATCH_SHIFT) : 0) |
-      (this.tagsAccessible ? TLB_INFO_TAGS : 0);
+    const accessible = context === TLB_EL0 ? regime.tagsUser : regime.tagsKernel;
+    const { tags } = this;
+    tags.accessible = accessible && out.tagged && (attributes & ATTR_TAGGED) !== 0;
+    tags.checked = tags.accessible && checks !== TCF_NONE && ignoreTop;
+    tags.matchAll = matchAll ? ((high >>> 23) & 1) * 15 : NO_TAG;
     let may = this.permissions(attributes, context);
     if (attributes & ATTR_CLEAN || !out.writable) may &= ~MAY_WRITE;
     if (!out.executable) may &= ~MAY_EXECUTE;
@@ -308,7 +325,7 @@ export class Mmu {
     if (this.watched.anyCode && this.watched.watchesCode(low, high)) may &= ~MAY_EXECUTE;
     // Flat code and data differ in memory type: data always comes back here.
     if (!regime.on) may &= MAY_EXECUTE;
-    this.tlb.fill(context, low, high, may, attributes, this.frame, ignoreTop, tagInfo);
+    this.tlb.fill(context, low, high, may, attributes, this.frame, ignoreTop, tags);
   }
 
   /** After a permission fault: whether a read of the same page would have been permitted. */

@@ -2,14 +2,18 @@
 // addresses an entry stands for, and nothing about why.
 
 import { type HostOffset, hostOffset } from '../../../lib/index.ts';
-import type { PhysicalMemory } from '../../memory/index.ts';
+import { type AllocationTags, MIXED, type PhysicalMemory, type UniformTagCache } from '../../memory/index.ts';
 import {
   INVALID_TAG,
   TLB,
   TLB_COUNT,
   TLB_INFO_CHECKED,
+  TLB_INFO_EXEMPT_SHIFT,
   TLB_INFO_GUARDED,
+  TLB_INFO_PLAIN_SHIFT,
+  TLB_INFO_TAGS,
   TLB_TAG_CHECKED,
+  TLB_TAG_STORED,
   tlbIndex,
 } from '../layout.ts';
 import {
@@ -39,10 +43,38 @@ const REGIONS = 1024;
 const regionOf = (low: number, high: number): number =>
   ((low >>> 21) ^ (low >>> 31) ^ (high << 1) ^ (high >>> 8)) & (REGIONS - 1);
 
+/** The high half of addresses with this tag, their other top bits as usual. */
+const withTag = (high: number, tag: number): number =>
+  (high & 0x00ff_ffff) | (tag << 24) | (high & 0x0080_0000 ? 0xf000_0000 : 0);
+
+const ALL_EXEMPT = 0xffff;
+
+function infoOf(ignoreTop: boolean, { accessible, checked, matchAll }: PageTags): number {
+  const shift = ignoreTop ? 8 : 0;
+  const exempt = !checked ? ALL_EXEMPT : matchAll === NO_TAG ? 0 : 1 << matchAll;
+  return (
+    shift |
+    (checked ? TLB_INFO_CHECKED : shift << TLB_INFO_PLAIN_SHIFT) |
+    (accessible ? TLB_INFO_TAGS : 0) |
+    (exempt << TLB_INFO_EXEMPT_SHIFT)
+  );
+}
+
 /** Low half of entry i's invalid tag: its page bits name an entry that no access to i or i - 1 can mean. */
 const invalidLow = (index: number): number => ((index ^ 512) << 12) >>> 0;
 
-export class SoftTlb {
+/** What tag checks are to a page, for accesses of one context. */
+export interface PageTags {
+  /** The page has tags, which instructions may reach. */
+  accessible: boolean;
+  /** Accesses are checked; only where the top byte is ignored. */
+  checked: boolean;
+  /** The logical tag that matches all (TCMA), or NO_TAG. */
+  matchAll: number;
+}
+export const NO_TAG = -1;
+
+export class SoftTlb implements UniformTagCache {
   /** Byte offset of each context's TLB, by TLB_EL0, TLB_EL1_PAN, TLB_EL1. */
   readonly bases: readonly number[];
   private readonly u8: Uint8Array;
@@ -59,6 +91,9 @@ export class SoftTlb {
   /** Frames that entries lead to, one bit each; a bit may be set without an entry. */
   private readonly frames: Uint8Array;
   private readonly framesBase: number;
+  private readonly tags: AllocationTags;
+  /** By frame: 1 + the entry that knows it by one tag; an entry may have become another's. */
+  private readonly uniform: Uint16Array;
   /** Entries (by number) that a change of address space must drop. */
   private readonly local = new Uint16Array(LOCAL_ENTRIES);
   private locals = 0;
@@ -70,6 +105,9 @@ export class SoftTlb {
     this.first = memory.reserve(ALL_BYTES, 64);
     this.frames = new Uint8Array((memory.frames >>> 3) + 1);
     this.framesBase = memory.framesBase;
+    this.tags = memory.allocationTags;
+    this.tags.addCache(this);
+    this.uniform = new Uint16Array(memory.frames);
     this.bases = Array.from({ length: TLB_COUNT }, (_, n) => this.first + n * BYTES);
     for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) this.invalidate(entry);
     this.empty = this.u8.slice(this.first, this.first + ALL_BYTES);
@@ -117,7 +155,7 @@ export class SoftTlb {
 
   /**
    * Fills the entry of a page. `may` are the MAY_* bits that generated code may use without asking again;
-   * `ignoreTop` is its shift, `tagInfo` TLB_INFO_CHECKED and TLB_INFO_TAGS.
+   * `ignoreTop` is its shift.
    */
   fill(
     context: number,
@@ -127,28 +165,31 @@ export class SoftTlb {
     attributes: number,
     frame: HostOffset,
     ignoreTop: boolean,
-    tagInfo: number,
+    tags: PageTags,
   ): void {
     const index = tlbIndex(low);
     const entry = context * TLB.entries + index;
     const at = (this.first >>> 2) + entry * WORDS;
     const page = (low & ~0xfff) >>> 0;
     const invalid = invalidLow(index);
-    const data = tagInfo & TLB_INFO_CHECKED ? page | TLB_TAG_CHECKED : page;
+    const number = (frame - this.framesBase) >>> 12;
+    const passing = tags.checked ? this.passingTag(high, tags.matchAll, frame, entry) : NO_TAG;
+    const data = tags.checked && passing === NO_TAG ? page | TLB_TAG_CHECKED : page;
+    const dataHigh = passing === NO_TAG ? high : withTag(high, passing);
     // Bit 55 and 54 of a mapped address are equal, so a valid tag is never mistaken for an invalid one.
     const readable = (may & MAY_READ) !== 0;
     const writable = (may & MAY_WRITE) !== 0;
     const executable = (may & MAY_EXECUTE) !== 0;
     this.u32[at + READ] = readable ? data : invalid;
-    this.u32[at + READ + 1] = readable ? high : INVALID_HIGH;
+    this.u32[at + READ + 1] = readable ? dataHigh : INVALID_HIGH;
     this.u32[at + WRITE] = writable ? data : invalid;
-    this.u32[at + WRITE + 1] = writable ? high : INVALID_HIGH;
+    this.u32[at + WRITE + 1] = writable ? dataHigh : INVALID_HIGH;
     this.u32[at + EXEC] = executable ? page : invalid;
     // A PC has no tag byte, whatever the access that filled the entry had.
     const canonical = high & 0x0080_0000 ? high | 0xff00_0000 : high & 0x00ff_ffff;
     this.u32[at + EXEC + 1] = executable ? canonical : INVALID_HIGH;
     this.u32[at + ADDEND] = frame - page;
-    this.u32[at + INFO] = (ignoreTop ? 8 : 0) | tagInfo | (attributes & ATTR_GUARDED ? TLB_INFO_GUARDED : 0);
+    this.u32[at + INFO] = infoOf(ignoreTop, tags) | (attributes & ATTR_GUARDED ? TLB_INFO_GUARDED : 0);
     const shift = (attributes >>> ATTR_SIZE_SHIFT) & ATTR_SIZE_MASK;
     this.shifts[entry] = shift;
     this.clean = false;
@@ -157,12 +198,47 @@ export class SoftTlb {
       if (shift > this.largest[half]) this.largest[half] = shift;
       this.blockRegions[regionOf(low, high & 0x00ff_ffff)] = 1;
     }
-    const number = (frame - this.framesBase) >>> 12;
     this.frames[number >>> 3] |= 1 << (number & 7);
     if (half === 0 || attributes & ATTR_NOT_GLOBAL) {
       if (this.locals < LOCAL_ENTRIES) this.local[this.locals] = entry;
       if (this.locals <= LOCAL_ENTRIES) this.locals++;
     }
+  }
+
+  /**
+   * The tag with which accesses to a checked page need no look at its tags: the one that matches all, where the access
+   * that fills the entry has it, or else the page's only one; NO_TAG where it has several.
+   */
+  private passingTag(high: number, matchAll: number, frame: HostOffset, entry: number): number {
+    if (matchAll === ((high >>> 24) & 15)) return matchAll;
+    const tag = this.tags.share(frame);
+    if (tag === MIXED) return matchAll;
+    const number = (frame - this.framesBase) >>> 12;
+    const before = this.uniform[number] - 1;
+    // One entry is told when the frame's tags change; the frame's other address goes on by looking at them.
+    if (before >= 0 && before !== entry) this.mark(before, frame, TLB_TAG_CHECKED);
+    this.uniform[number] = entry + 1;
+    return tag;
+  }
+
+  /** Marks the data words of an entry, if it still leads to the frame. */
+  private mark(entry: number, frame: HostOffset, mark: number): void {
+    const at = (this.first >>> 2) + entry * WORDS;
+    if (!this.isValid(at) || this.frameOf(at) !== frame) return;
+    this.u32[at + READ] |= mark;
+    this.u32[at + WRITE] |= mark;
+  }
+
+  tagsChanging(frame: HostOffset): void {
+    const number = (frame - this.framesBase) >>> 12;
+    const entry = this.uniform[number] - 1;
+    this.uniform[number] = 0;
+    if (entry >= 0) this.mark(entry, frame, TLB_TAG_STORED);
+  }
+
+  /** An instruction stored tags by way of an entry: more will follow, and then perhaps all of the page's are one. */
+  tagsStored(context: number, low: number, frame: HostOffset): void {
+    this.mark(context * TLB.entries + tlbIndex(low), frame, TLB_TAG_STORED);
   }
 
   /** Drops every entry whose architectural TLB entry translates an address. */
@@ -238,7 +314,7 @@ export class SoftTlb {
     const at = (this.first >>> 2) + (context * TLB.entries + tlbIndex(low)) * WORDS;
     const tag = at + (write ? WRITE : READ);
     const page = (low & ~0xfff) >>> 0;
-    if ((this.u32[tag] & ~0xfff) >>> 0 !== page) return -1;
+    if ((this.u32[tag] & (~0xfff | TLB_TAG_STORED)) >>> 0 !== page) return -1;
     const info = this.u32[at + INFO];
     const difference = this.u32[tag + 1] ^ high;
     if ((info & 63 ? difference & 0x00ff_ffff : difference) !== 0) return -1;

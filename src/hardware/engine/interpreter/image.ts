@@ -38,11 +38,11 @@ export function conditionHolds(cond: number, nzcv: number): boolean {
   return (cond & 1) === 1 && cond !== 15 ? !base : base;
 }
 
-/** Where the tables are, from `base` on: 256 condition bytes, two words, the decoder's root, its switches. */
+/** Where the tables are, from `base` on: 256 condition bytes, three words, the decoder's root, its switches. */
 class TableLayout {
   readonly conditions: number;
-  /** u32: PhysicalMemory.tagBias, which the memory's size decides. */
-  readonly tagBias: number;
+  /** u32: AllocationTags.bias and markBias, which the memory's size decides. */
+  readonly tagPlaces: number;
   /** i32: minus the arrivals that make code hot. */
   readonly arrivals: number;
   readonly root: number;
@@ -51,9 +51,9 @@ class TableLayout {
 
   constructor(decoder: Decoder, base: number) {
     this.conditions = base;
-    this.tagBias = base + 256;
-    this.arrivals = base + 260;
-    this.root = base + 264;
+    this.tagPlaces = base + 256;
+    this.arrivals = base + 264;
+    this.root = base + 268;
     let next = this.root + decoder.root.length * 2;
     this.switches = decoder.switches.map((s) => {
       const at = next;
@@ -69,8 +69,9 @@ interface Placement {
   readonly tables: Uint8Array;
   /** Offset of the table that tells whether a condition holds. */
   readonly conditionTable: number;
-  /** Offsets of words that the instance fills in: the memory's tagBias, and minus the arrivals that make code hot. */
-  readonly tagBias: number;
+  /** Offset of the words that hold the memory's AllocationTags.bias and markBias. */
+  readonly tagPlaces: number;
+  /** Offset of the word that holds minus the arrivals that make code hot. */
   readonly arrivals: number;
   /** Index of the first function table slot that is free for regions. */
   readonly firstSpare: number;
@@ -140,7 +141,7 @@ function generate(key: string, decoder: Decoder, layout: TableLayout, jit: JitHo
   const tables = {
     decodeTable: layout.root,
     conditionTable: layout.conditions,
-    tagBias: layout.tagBias,
+    tagPlaces: layout.tagPlaces,
     arrivals: layout.arrivals,
     jit,
   };
@@ -177,7 +178,7 @@ function generate(key: string, decoder: Decoder, layout: TableLayout, jit: JitHo
       next === UNDEFINED ? elements.length - 1 : next < 0 ? handlers.length + ~next : next,
     ),
     conditionTable: layout.conditions,
-    tagBias: layout.tagBias,
+    tagPlaces: layout.tagPlaces,
     arrivals: layout.arrivals,
     firstSpare: elements.length,
   };

@@ -28,7 +28,8 @@ export class Interpreter {
   constructor(memory: PhysicalMemory, absent: ReadonlySet<Feature> = new Set(), jit?: JitHooks) {
     const { image, base } = interpreterImage(absent, jit, (bytes) => memory.reserve(bytes));
     memory.u8.set(image.tables, base);
-    memory.u32[image.tagBias / 4] = memory.tagBias;
+    const { bias, markBias } = memory.allocationTags;
+    memory.u32.set([bias, markBias], image.tagPlaces / 4);
     memory.u32[image.arrivals / 4] = -(jit?.hot ?? 0);
     this.decoder = image.decoder;
     this.conditionTable = image.conditionTable;

@@ -66,8 +66,8 @@ export interface RuntimeTables {
   readonly decodeTable: number;
   /** Offset of 256 bytes: whether condition (7:4) holds for NZCV (3:0). */
   readonly conditionTable: number;
-  /** Offset of the u32 that tells where allocation tags are (PhysicalMemory.tagBias). */
-  readonly tagBias: number;
+  /** Offset of two u32 that tell where allocation tags are, and the frames' marks (AllocationTags). */
+  readonly tagPlaces: number;
   /** Offset of the i32 that arrivals at an instruction are counted from, up to zero. */
   readonly arrivals: number;
   readonly jit?: JitHooks | undefined;
@@ -75,7 +75,7 @@ export interface RuntimeTables {
 
 export class Runtime {
   readonly conditionTable: number;
-  private readonly tagBiasAt: number;
+  private readonly tagPlaces: number;
   private readonly decodeTable: number;
   private readonly module: ModuleWriter;
   private readonly services = new Map<string, FunctionRef>();
@@ -95,7 +95,7 @@ export class Runtime {
     this.module = module;
     this.decodeTable = tables.decodeTable;
     this.conditionTable = tables.conditionTable;
-    this.tagBiasAt = tables.tagBias;
+    this.tagPlaces = tables.tagPlaces;
     this.builtHelpers = builtHelpers;
     for (const [name, [params, results]] of Object.entries(SERVICE_SIGNATURES)) {
       this.services.set(name, module.importFunction('service', name, params, results));
@@ -339,7 +339,7 @@ export class Runtime {
   }
 
   tagBias(c: Code): Value {
-    return c.load('i32.load', c.i32(0), this.tagBiasAt, 'constant');
+    return c.load('i32.load', c.i32(0), this.tagPlaces, 'constant');
   }
 
   private lookup(
@@ -476,7 +476,8 @@ export class Runtime {
 
   reach(i: InterpreterInsn, address: Value, bytes: number, options: ReachOptions): Value {
     const entry = tlbEntry(i.c.load('i32.load', i.cpu, STATE.tlb, 'state'), address);
-    return reachOffset(i.c, i.cpu, entry, address, bytes, options, this.tagBias(i.c));
+    const marks = i.c.load('i32.load', i.c.i32(0), this.tagPlaces + 4, 'constant');
+    return reachOffset(i.c, i.cpu, entry, address, bytes, options, { tags: this.tagBias(i.c), marks });
   }
 
   loadTags(i: InterpreterInsn, address: Value, bytes: 16 | 256): Value {

@@ -13,11 +13,11 @@ import {
 import { SP, STATE, TLB, XZR } from '../../cpu/index.ts';
 import type { Block, Code, FunctionRef, Operand, Value } from '../../wasm/index.ts';
 import {
-  branchByHit,
   hostAddress,
   infoOf,
   LOADS,
   type Lookup,
+  lookTwice,
   reachOffset,
   STORES,
   tagOffset,
@@ -252,11 +252,14 @@ export class JitInsn extends Insn {
     const entry = tlbEntry(this.state.tlb(options.unprivileged ?? false), address);
     const { unchecked = false, aligned = false } = options;
     const info = infoOf(this.c, entry);
-    return { entry, info, tag, address, bytes, unchecked, aligned };
+    // Code that knows of no tag checks finds no page on which they are made.
+    const isUnchecked =
+      this.state.checksTags && (typeof unchecked === 'boolean' ? unchecked : unchecked.constant === 1n);
+    return { entry, info, tag, address, bytes, unchecked: isUnchecked, aligned };
   }
   /** Host offset of an access that the soft TLB serves and whose tags match; leaves the region for any other. */
   private hit(lookup: Lookup, unprivileged = false): Value {
-    const { c, cpu, state } = this;
+    const { c, state } = this;
     const { address, bytes, tag } = lookup;
     if (lookup.aligned) this.deoptIf(address.and(bytes - 1).ne(0));
     const write = tag === TLB.writeTag;
@@ -266,19 +269,12 @@ export class JitInsn extends Insn {
     const host = hostAddress(c, lookup.entry, address);
     const difference = tlbDifference(c, lookup);
     c.if(difference.ne(0), () => {
-      if (!state.checksTags || lookup.unchecked === true) {
-        this.deoptIf(difference.shl(infoOf(c, lookup.entry)).ne(0));
+      if (lookup.unchecked === true) this.deoptIf(difference.shl(lookup.info).ne(0));
+      else if (state.checksTags) {
+        lookTwice(c, lookup, difference, host, c.i32(state.tagBias), () => this.deopt());
       } else {
-        const bias = c.i32(state.tagBias);
-        branchByHit(
-          c,
-          cpu,
-          lookup,
-          host,
-          bias,
-          () => {},
-          () => this.deopt(),
-        );
+        const shift = c.load('i64.load8_u', lookup.entry, TLB.plainShift, 'state');
+        this.deoptIf(difference.shl(shift).ne(0));
       }
     });
     if (isPlain) state.near.remember(address, bytes, write, host);
@@ -290,8 +286,8 @@ export class JitInsn extends Insn {
     const host = c.variable('i32', near.host);
     c.if(near.isOutside, () => {
       const tlb = this.state.tlb(false);
-      const mask = unchecked === true ? -4096 : -1;
-      const found = c.call(this.helper('lookUp'), tlb, address, bytes - 1, tag, mask) as Value;
+      const exempt = unchecked === true ? 1 : 0;
+      const found = c.call(this.helper('lookUp'), tlb, address, bytes - 1, tag, exempt) as Value;
       host.set(found);
       this.deoptIf(found.eqz());
     });
@@ -327,7 +323,8 @@ export class JitInsn extends Insn {
   }
   reach(address: Value, bytes: number, options: ReachOptions): Value {
     const entry = tlbEntry(this.state.tlb(false), address);
-    return reachOffset(this.c, this.cpu, entry, address, bytes, options, this.i32(this.state.tagBias));
+    const places = { tags: this.i32(this.state.tagBias), marks: this.i32(this.state.markBias) };
+    return reachOffset(this.c, this.cpu, entry, address, bytes, options, places);
   }
   tagOffset(host: Value): Value {
     return tagOffset(host, this.i32(this.state.tagBias));

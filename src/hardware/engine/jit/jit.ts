@@ -224,6 +224,7 @@ export class Jit {
   private compileQueue(): void {
     const started = this.now();
     const { conditionTable } = this.interpreter;
+    const { bias: tagBias, markBias } = this.memory.allocationTags;
     const wanted = [...this.queue];
     this.queue.clear();
     const slots = wanted.map(() => this.takeSlot());
@@ -235,7 +236,7 @@ export class Jit {
     const { bytes, sizes } = encodeBatch({
       decoder: this.decoder,
       memoryPages: this.memory.memory.buffer.byteLength / WASM_PAGE,
-      options: { conditionTable, tagBias: this.memory.tagBias, checksTags: this.checksTags },
+      options: { conditionTable, tagBias, markBias, checksTags: this.checksTags },
       orders,
     });
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);

@@ -22,8 +22,9 @@ const SHARED: readonly Shared[] = [...Object.values(NEAR), ...Object.values(FAR)
 /** What code depends on besides the instructions. */
 export interface RegionOptions {
   readonly conditionTable: number;
-  /** Where allocation tags are (PhysicalMemory). */
+  /** Where allocation tags are, and the frames' marks (AllocationTags). */
   readonly tagBias: number;
+  readonly markBias: number;
   /** Whether the guest has accesses checked, so that the check is worth its code. */
   readonly checksTags: boolean;
 }
@@ -37,6 +38,7 @@ export class RegionState {
   readonly code: Code;
   readonly conditionTable: number;
   readonly tagBias: number;
+  readonly markBias: number;
   readonly checksTags: boolean;
   readonly flagsKind: Variable;
   readonly flagsA: Variable;
@@ -85,6 +87,7 @@ export class RegionState {
     this.counter = counter;
     this.conditionTable = environment.conditionTable;
     this.tagBias = environment.tagBias;
+    this.markBias = environment.markBias;
     this.checksTags = environment.checksTags;
     this.near = new NearAccesses(code);
     this.flagsKind = code.variable('i32');
