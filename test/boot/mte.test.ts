@@ -1,15 +1,13 @@
 // Memory tagging under Linux: the kernel's own use of it (KASAN with hardware tags), and a user program's.
 
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { writeCpio } from '../../src/images/index.ts';
 import { type Guest, startGuest } from './drive.ts';
 import { type BootFiles, small } from './kernels.ts';
+import { canCompile, program, scratchFolder, withFiles } from './programs.ts';
 
 const LIMIT = 300_000;
-const root = resolve(import.meta.dirname, '../..');
 const files = await small();
 /** The small kernel has KASAN on unless it is told otherwise. */
 const withKasan = (f: BootFiles): BootFiles => ({ ...f, append: f.append.replace(/ ?kasan=off/, '') });
@@ -50,31 +48,13 @@ describe.skipIf(!files)('KASAN with hardware tags in the small kernel', () => {
   });
 });
 
-const COMPILER = 'aarch64-linux-gnu-gcc';
-const canCompile = (): boolean => spawnSync(COMPILER, ['--version']).status === 0;
-
-/** The initramfs with programs of this folder in it, by their sources: archives may follow each other. */
-function withPrograms(initrd: string, ...names: string[]): Uint8Array {
-  const folder = join(root, 'build/boot');
-  mkdirSync(folder, { recursive: true });
-  const entries = names.map((name) => {
-    const program = join(folder, `${name}.${process.pid}`);
-    const source = join(root, `test/boot/${name}.c`);
-    execFileSync(COMPILER, ['-O1', '-static', '-march=armv8.5-a+memtag', '-o', program, source]);
-    const data = readFileSync(program);
-    rmSync(program);
-    return { kind: 'file', path: name, mode: 0o755, data } as const;
-  });
-  return Buffer.concat([readFileSync(initrd), writeCpio(entries)]);
-}
-
 describe.skipIf(!files || !canCompile())('a user program with MTE (test/boot/mte-user.c)', () => {
   it.each([
     ['kasan=off', (f: BootFiles) => f],
     ['KASAN', withKasan],
   ])('finds what Linux promises, with %s', { timeout: LIMIT }, async (_, choose) => {
     const { kernel, initrd, append } = choose(files as BootFiles);
-    guest = await startGuest({ kernel, append, initrd: withPrograms(initrd as string, 'mte-user') });
+    guest = await startGuest({ kernel, append, initrd: withFiles(initrd as string, program('mte-user')) });
     await guest.prompt();
     const lines = (await guest.command('/mte-user')).trim().split('\n');
     expect(lines.filter((line) => !line.endsWith(': yes'))).toEqual(['end of checks']);
@@ -87,11 +67,11 @@ describe.skipIf(!files || !canCompile())('a user program with MTE (test/boot/mte
 describe.skipIf(!files || !canCompile())('tags and swap', () => {
   it('keeps the tags of pages that go out to a disk and come back', { timeout: LIMIT }, async () => {
     const { kernel, initrd, append } = withKasan(files as BootFiles);
-    const disk = join(root, `build/boot/swap.${process.pid}`);
+    const disk = join(scratchFolder(), `swap.${process.pid}`);
     writeFileSync(disk, '');
     truncateSync(disk, 128 << 20);
     try {
-      const more = withPrograms(initrd as string, 'mte-user');
+      const more = withFiles(initrd as string, program('mte-user'));
       guest = await startGuest({ kernel, append, initrd: more, drives: [disk], memory: '128M' });
       await guest.prompt();
       await guest.command('mkswap /dev/vda && swapon /dev/vda');
@@ -109,7 +89,7 @@ describe.skipIf(!files || !canCompile())('tags and swap', () => {
 describe.skipIf(!files || !canCompile())('the C library with a tagged heap (test/boot/mte-heap.c)', () => {
   it('dies of a use after free and of an overflow, as GLIBC_TUNABLES says', { timeout: LIMIT }, async () => {
     const { kernel, initrd, append } = files as BootFiles;
-    guest = await startGuest({ kernel, append, initrd: withPrograms(initrd as string, 'mte-heap') });
+    guest = await startGuest({ kernel, append, initrd: withFiles(initrd as string, program('mte-heap')) });
     await guest.prompt();
     for (const what of ['free', 'overflow']) {
       const run = (mode: number): string => `GLIBC_TUNABLES=glibc.mem.tagging=${mode} /mte-heap ${what}`;

@@ -52,6 +52,16 @@ export class Core {
     return state.pan ? TLB_EL1_PAN : TLB_EL1;
   }
 
+  /** AArch64.BranchAddr: pc without its top byte, where that of code addresses is ignored. */
+  cleanPc(): void {
+    const { state, mmu } = this;
+    const high = state.pcHigh;
+    const half = mmu.half(high);
+    if (!half.ignoreTopOfCode) return;
+    const top = half === mmu.regime.upper ? 0xff00_0000 : 0;
+    state.setPcHalves(state.pcLow, ((high & 0x00ff_ffff) | top) >>> 0);
+  }
+
   /** The instruction will run again after the exit, and counts once. */
   leaveToRepeat(exit: CpuExit): typeof LEAVE {
     const { state } = this;

@@ -60,7 +60,8 @@ export class RaisingInstructions {
       case EXCEPTION.wfet:
         return this.wait(SCTLR_NTWE, 3, true, state.slowData);
       case EXCEPTION.pcAlignment:
-        exceptions.takeAt(EC.pcAlignment, 0, pc, pc);
+        core.cleanPc();
+        exceptions.takeAt(EC.pcAlignment, 0, state.pc, state.pc);
         return LEAVE;
       case EXCEPTION.spAlignment:
         exceptions.take(EC.spAlignment, 0, pc);

@@ -118,13 +118,8 @@ export class Sequencer {
   fetch(): number {
     const { core } = this;
     const { state, mmu, exceptions, debug } = core;
-    const low = state.pcLow;
-    let high = state.pcHigh;
-    const half = mmu.half(high);
-    if (half.ignoreTopOfCode) {
-      high = ((high & 0x00ff_ffff) | (half === mmu.regime.upper ? 0xff00_0000 : 0)) >>> 0;
-      state.setPcHalves(low, high);
-    }
+    core.cleanPc();
+    const { pcLow: low, pcHigh: high } = state;
     // From here on currentPc is the address, also where nothing is mapped.
     state.setPcDeltaHalves(low, high);
     state.hpc = 0;

@@ -3,22 +3,14 @@
 ;;   b.hi out
 ;;   add x2, x2, #1
 ;;   out: ret
-(module
-  (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "interpret" (func $f.interpret (type $t1)))
-  (import "f" "hot" (func $f.hot (type $t1)))
-  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t2) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i32) (local $l8 i32) (local $l9 i64) (local $l10 i64) (local $l11 i64) (local $l12 i64) (local $l13 i32) (local $l14 i32) (local $l15 i64) (local $l16 i64) (local $l17 i64)
     (local.set $l7
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l7))
     (if $I0
@@ -26,23 +18,23 @@
         (local.get $l7))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l8
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l9
-      (i64.load align=1
-        (local.get $p0)))
+      (i64.load ;; X0
+        (local.get $cpu)))
     (local.set $l10
-      (i64.load offset=8 align=1
-        (local.get $p0)))
+      (i64.load offset=8 ;; X1
+        (local.get $cpu)))
     (local.set $l11
-      (i64.load offset=16 align=1
-        (local.get $p0)))
+      (i64.load offset=16 ;; X2
+        (local.get $cpu)))
     (local.set $l12
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -87,7 +79,7 @@
                           (i32.shl
                             (local.get $l4)
                             (i32.const 2)))
-                        (i64.const 131072)))
+                        (i64.const 131072))) ;; subs xzr, x0, x1
                     (br $B1))
                   (if $I10
                     (i64.gt_u
@@ -112,8 +104,8 @@
                             (i64.add
                               (local.get $l11)
                               (i64.const 1)))
-                          (i64.store offset=16 align=1
-                            (local.get $p0)
+                          (i64.store offset=16 ;; X2
+                            (local.get $cpu)
                             (local.get $l11))
                           (br $B11))
                         (local.set $l3
@@ -130,7 +122,7 @@
                               (i32.shl
                                 (local.get $l3)
                                 (i32.const 2)))
-                            (i64.const 131080)))
+                            (i64.const 131080))) ;; add x2, x2, #0x1
                         (br $B1))
                       (br $B7))))
                 (block $B13
@@ -160,7 +152,7 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131084)))
+                      (i64.const 131084))) ;; ret
                   (br $B1))
                 (local.set $l17
                   (local.get $l12))
@@ -168,34 +160,34 @@
             (if $I15
               (local.get $l14)
               (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
+                (i32.store offset=816 ;; flagsKind
+                  (local.get $cpu)
                   (local.get $l14))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
+                (i64.store offset=896 ;; flagsA
+                  (local.get $cpu)
                   (local.get $l15))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
+                (i64.store offset=904 ;; flagsB
+                  (local.get $cpu)
                   (local.get $l16))))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l17)
               (local.get $l8))))))
     (if $I16
       (local.get $l14)
       (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
+        (i32.store offset=816 ;; flagsKind
+          (local.get $cpu)
           (local.get $l14))
-        (i64.store offset=896 align=1
-          (local.get $p0)
+        (i64.store offset=896 ;; flagsA
+          (local.get $cpu)
           (local.get $l15))
-        (i64.store offset=904 align=1
-          (local.get $p0)
+        (i64.store offset=904 ;; flagsB
+          (local.get $cpu)
           (local.get $l16))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l17))
       (local.get $l8))
-    (unreachable)))
+    (unreachable))

@@ -2,22 +2,14 @@
 ;;   cmp w0, #5
 ;;   csel x0, x1, x2, lt
 ;;   ret
-(module
-  (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "interpret" (func $f.interpret (type $t1)))
-  (import "f" "hot" (func $f.hot (type $t1)))
-  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t2) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i64) (local $l7 i64) (local $l8 i64) (local $l9 i64) (local $l10 i32) (local $l11 i32) (local $l12 i64) (local $l13 i64) (local $l14 i64)
     (local.set $l4
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l4))
     (if $I0
@@ -25,23 +17,23 @@
         (local.get $l4))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l5
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l6
-      (i64.load align=1
-        (local.get $p0)))
+      (i64.load ;; X0
+        (local.get $cpu)))
     (local.set $l7
-      (i64.load offset=8 align=1
-        (local.get $p0)))
+      (i64.load offset=8 ;; X1
+        (local.get $cpu)))
     (local.set $l8
-      (i64.load offset=16 align=1
-        (local.get $p0)))
+      (i64.load offset=16 ;; X2
+        (local.get $cpu)))
     (local.set $l9
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -77,8 +69,8 @@
                         (i64.lt_s
                           (local.get $l3)
                           (i64.const 5))))
-                    (i64.store align=1
-                      (local.get $p0)
+                    (i64.store ;; X0
+                      (local.get $cpu)
                       (local.get $l6))
                     (br $B7))
                   (local.set $l2
@@ -95,7 +87,7 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131072)))
+                      (i64.const 131072))) ;; subs wzr, w0, #0x5
                   (br $B1))
                 (local.set $l14
                   (local.get $l9))
@@ -103,34 +95,34 @@
             (if $I9
               (local.get $l11)
               (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
+                (i32.store offset=816 ;; flagsKind
+                  (local.get $cpu)
                   (local.get $l11))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
+                (i64.store offset=896 ;; flagsA
+                  (local.get $cpu)
                   (local.get $l12))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
+                (i64.store offset=904 ;; flagsB
+                  (local.get $cpu)
                   (local.get $l13))))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l14)
               (local.get $l5))))))
     (if $I10
       (local.get $l11)
       (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
+        (i32.store offset=816 ;; flagsKind
+          (local.get $cpu)
           (local.get $l11))
-        (i64.store offset=896 align=1
-          (local.get $p0)
+        (i64.store offset=896 ;; flagsA
+          (local.get $cpu)
           (local.get $l12))
-        (i64.store offset=904 align=1
-          (local.get $p0)
+        (i64.store offset=904 ;; flagsB
+          (local.get $cpu)
           (local.get $l13))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l14))
       (local.get $l5))
-    (unreachable)))
+    (unreachable))

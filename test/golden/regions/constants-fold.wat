@@ -3,22 +3,14 @@
 ;;   and x1, x1, #0xff00
 ;;   ubfx x2, x1, #8, #8
 ;;   ret
-(module
-  (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "interpret" (func $f.interpret (type $t1)))
-  (import "f" "hot" (func $f.hot (type $t1)))
-  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t2) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i64)
     (local.set $l3
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l3))
     (if $I0
@@ -26,17 +18,17 @@
         (local.get $l3))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l4
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l5
-      (i64.load offset=8 align=1
-        (local.get $p0)))
+      (i64.load offset=8 ;; X1
+        (local.get $cpu)))
     (local.set $l6
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -66,14 +58,14 @@
                               (i64.const 65280)))
                           (i64.const 8))
                         (i64.const 255)))
-                    (i64.store align=1
-                      (local.get $p0)
+                    (i64.store ;; X0
+                      (local.get $cpu)
                       (local.get $l8))
-                    (i64.store offset=8 align=1
-                      (local.get $p0)
+                    (i64.store offset=8 ;; X1
+                      (local.get $cpu)
                       (local.get $l5))
-                    (i64.store offset=16 align=1
-                      (local.get $p0)
+                    (i64.store offset=16 ;; X2
+                      (local.get $cpu)
                       (local.get $l9))
                     (br $B7))
                   (local.set $l2
@@ -90,18 +82,18 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131072)))
+                      (i64.const 131072))) ;; movz x0, #0xff
                   (br $B1))
                 (local.set $l10
                   (local.get $l6))
                 (br $B5)))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l10)
               (local.get $l4))))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l10))
       (local.get $l4))
-    (unreachable)))
+    (unreachable))

@@ -1,22 +1,14 @@
 ;; flags out of the region
 ;;   adds x0, x1, x2
 ;;   ret
-(module
-  (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "interpret" (func $f.interpret (type $t1)))
-  (import "f" "hot" (func $f.hot (type $t1)))
-  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t2) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i64) (local $l4 i64) (local $l5 i32) (local $l6 i32) (local $l7 i64) (local $l8 i64) (local $l9 i64) (local $l10 i32) (local $l11 i32) (local $l12 i64) (local $l13 i64) (local $l14 i64) (local $l15 i64)
     (local.set $l5
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l5))
     (if $I0
@@ -24,20 +16,20 @@
         (local.get $l5))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l6
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l7
-      (i64.load offset=8 align=1
-        (local.get $p0)))
+      (i64.load offset=8 ;; X1
+        (local.get $cpu)))
     (local.set $l8
-      (i64.load offset=16 align=1
-        (local.get $p0)))
+      (i64.load offset=16 ;; X2
+        (local.get $cpu)))
     (local.set $l9
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -70,8 +62,8 @@
                       (i64.add
                         (local.get $l4)
                         (local.get $l3)))
-                    (i64.store align=1
-                      (local.get $p0)
+                    (i64.store ;; X0
+                      (local.get $cpu)
                       (local.get $l14))
                     (br $B7))
                   (local.set $l2
@@ -88,7 +80,7 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131072)))
+                      (i64.const 131072))) ;; adds x0, x1, x2
                   (br $B1))
                 (local.set $l15
                   (local.get $l9))
@@ -96,34 +88,34 @@
             (if $I9
               (local.get $l11)
               (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
+                (i32.store offset=816 ;; flagsKind
+                  (local.get $cpu)
                   (local.get $l11))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
+                (i64.store offset=896 ;; flagsA
+                  (local.get $cpu)
                   (local.get $l12))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
+                (i64.store offset=904 ;; flagsB
+                  (local.get $cpu)
                   (local.get $l13))))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l15)
               (local.get $l6))))))
     (if $I10
       (local.get $l11)
       (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
+        (i32.store offset=816 ;; flagsKind
+          (local.get $cpu)
           (local.get $l11))
-        (i64.store offset=896 align=1
-          (local.get $p0)
+        (i64.store offset=896 ;; flagsA
+          (local.get $cpu)
           (local.get $l12))
-        (i64.store offset=904 align=1
-          (local.get $p0)
+        (i64.store offset=904 ;; flagsB
+          (local.get $cpu)
           (local.get $l13))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l15))
       (local.get $l6))
-    (unreachable)))
+    (unreachable))

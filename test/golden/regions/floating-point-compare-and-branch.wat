@@ -3,24 +3,14 @@
 ;;   b.lt out
 ;;   fmov d0, d1
 ;;   out: ret
-(module
-  (type $t0 (func (param i32 f64 f64 i32) (result f64)))
-  (type $t1 (func (param i32 i64 i32) (result i32)))
-  (type $t2 (func (param i32 i32 i32) (result i32)))
-  (type $t3 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "fpCompare64" (func $f.fpCompare64 (type $t0)))
-  (import "f" "jump" (func $f.jump (type $t1)))
-  (import "f" "interpret" (func $f.interpret (type $t2)))
-  (import "f" "hot" (func $f.hot (type $t2)))
-  (func $r0 (export "r0") (type $t3) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t3) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 f64) (local $l6 f64) (local $l7 f64) (local $l8 f64) (local $l9 f64) (local $l10 f64) (local $l11 i32) (local $l12 i32) (local $l13 i64) (local $l14 v128) (local $l15 v128) (local $l16 i32) (local $l17 f64) (local $l18 f64) (local $l19 i32) (local $l20 i64) (local $l21 i64) (local $l22 i64)
     (local.set $l11
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l11))
     (if $I0
@@ -28,20 +18,20 @@
         (local.get $l11))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l12
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l13
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (local.set $l14
-      (v128.load offset=272 align=1
-        (local.get $p0)))
+      (v128.load offset=272 ;; V0
+        (local.get $cpu)))
     (local.set $l15
-      (v128.load offset=288 align=1
-        (local.get $p0)))
+      (v128.load offset=288 ;; V1
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -64,8 +54,8 @@
                       (local.set $l16
                         (i32.const 0))
                       (br_if $B9
-                        (i32.load offset=864 align=1
-                          (local.get $p0)))
+                        (i32.load offset=864 ;; fpTrapped
+                          (local.get $cpu)))
                       (local.set $l10
                         (f64x2.extract_lane 0
                           (local.get $l14)))
@@ -81,8 +71,8 @@
                                 (i32.const 0)
                                 (i32.eqz
                                   (i32.and
-                                    (i32.load offset=872 align=1
-                                      (local.get $p0))
+                                    (i32.load offset=872 ;; fpcr
+                                      (local.get $cpu))
                                     (i32.const 16777216)))))
                             (i64.const 9218868437227405312))))
                       (local.set $l18
@@ -106,7 +96,7 @@
                         (local.set $l18
                           (local.tee $l7
                             (call $f.fpCompare64
-                              (local.get $p0)
+                              (local.get $cpu)
                               (local.get $l10)
                               (local.get $l9)
                               (i32.const 0)))))
@@ -137,7 +127,7 @@
                           (i32.shl
                             (local.get $l4)
                             (i32.const 2)))
-                        (i64.const 131072)))
+                        (i64.const 131072))) ;; fcmp d0, d1
                     (br $B1))
                   (if $I12
                     (i32.eqz
@@ -162,15 +152,15 @@
                           (local.set $l16
                             (i32.const 0))
                           (br_if $B14
-                            (i32.load offset=864 align=1
-                              (local.get $p0)))
+                            (i32.load offset=864 ;; fpTrapped
+                              (local.get $cpu)))
                           (local.set $l14
                             (f64x2.replace_lane 0
                               (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
                               (f64x2.extract_lane 0
                                 (local.get $l15))))
-                          (v128.store offset=272 align=1
-                            (local.get $p0)
+                          (v128.store offset=272 ;; V0
+                            (local.get $cpu)
                             (local.get $l14))
                           (br $B13))
                         (local.set $l3
@@ -187,7 +177,7 @@
                               (i32.shl
                                 (local.get $l3)
                                 (i32.const 2)))
-                            (i64.const 131080)))
+                            (i64.const 131080))) ;; fmov d0, d1
                         (br $B1))
                       (br $B7))))
                 (block $B15
@@ -217,7 +207,7 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131084)))
+                      (i64.const 131084))) ;; ret
                   (br $B1))
                 (local.set $l22
                   (local.get $l13))
@@ -225,34 +215,34 @@
             (if $I17
               (local.get $l19)
               (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
+                (i32.store offset=816 ;; flagsKind
+                  (local.get $cpu)
                   (local.get $l19))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
+                (i64.store offset=896 ;; flagsA
+                  (local.get $cpu)
                   (local.get $l20))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
+                (i64.store offset=904 ;; flagsB
+                  (local.get $cpu)
                   (local.get $l21))))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l22)
               (local.get $l12))))))
     (if $I18
       (local.get $l19)
       (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
+        (i32.store offset=816 ;; flagsKind
+          (local.get $cpu)
           (local.get $l19))
-        (i64.store offset=896 align=1
-          (local.get $p0)
+        (i64.store offset=896 ;; flagsA
+          (local.get $cpu)
           (local.get $l20))
-        (i64.store offset=904 align=1
-          (local.get $p0)
+        (i64.store offset=904 ;; flagsB
+          (local.get $cpu)
           (local.get $l21))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l22))
       (local.get $l12))
-    (unreachable)))
+    (unreachable))

@@ -1,24 +1,14 @@
 ;; fused multiply-add
 ;;   fmadd d0, d1, d2, d3
 ;;   ret
-(module
-  (type $t0 (func (param i32 f64 f64 f64) (result f64)))
-  (type $t1 (func (param i32 i64 i32) (result i32)))
-  (type $t2 (func (param i32 i32 i32) (result i32)))
-  (type $t3 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "fpMultiplyAdd_scalar64" (func $f.fpMultiplyAdd_scalar64 (type $t0)))
-  (import "f" "jump" (func $f.jump (type $t1)))
-  (import "f" "interpret" (func $f.interpret (type $t2)))
-  (import "f" "hot" (func $f.hot (type $t2)))
-  (func $r0 (export "r0") (type $t3) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t3) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 f64) (local $l4 f64) (local $l5 f64) (local $l6 f64) (local $l7 f64) (local $l8 f64) (local $l9 f64) (local $l10 f64) (local $l11 i32) (local $l12 i32) (local $l13 i64) (local $l14 v128) (local $l15 v128) (local $l16 v128) (local $l17 i32) (local $l18 f64) (local $l19 v128) (local $l20 i64)
     (local.set $l11
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l11))
     (if $I0
@@ -26,23 +16,23 @@
         (local.get $l11))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l12
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l13
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (local.set $l14
-      (v128.load offset=320 align=1
-        (local.get $p0)))
+      (v128.load offset=320 ;; V3
+        (local.get $cpu)))
     (local.set $l15
-      (v128.load offset=288 align=1
-        (local.get $p0)))
+      (v128.load offset=288 ;; V1
+        (local.get $cpu)))
     (local.set $l16
-      (v128.load offset=304 align=1
-        (local.get $p0)))
+      (v128.load offset=304 ;; V2
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -64,8 +54,8 @@
                     (local.set $l17
                       (i32.const 0))
                     (br_if $B8
-                      (i32.load offset=864 align=1
-                        (local.get $p0)))
+                      (i32.load offset=864 ;; fpTrapped
+                        (local.get $cpu)))
                     (local.set $l10
                       (f64x2.extract_lane 0
                         (local.get $l14)))
@@ -115,8 +105,8 @@
                                       (i32.const 0)
                                       (i64.eq
                                         (i64.and
-                                          (i64.load offset=872 align=1
-                                            (local.get $p0))
+                                          (i64.load offset=872 ;; fpcr
+                                            (local.get $cpu))
                                           (i64.const 68748836864))
                                         (i64.const 68719476736))))
                                   (i64.const 9218868437227405312))))))
@@ -128,7 +118,7 @@
                       (local.set $l18
                         (local.tee $l3
                           (call $f.fpMultiplyAdd_scalar64
-                            (local.get $p0)
+                            (local.get $cpu)
                             (local.get $l10)
                             (local.get $l9)
                             (local.get $l8)))))
@@ -136,8 +126,8 @@
                       (f64x2.replace_lane 0
                         (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
                         (local.get $l18)))
-                    (v128.store offset=272 align=1
-                      (local.get $p0)
+                    (v128.store offset=272 ;; V0
+                      (local.get $cpu)
                       (local.get $l19))
                     (br $B7))
                   (local.set $l2
@@ -154,18 +144,18 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131072)))
+                      (i64.const 131072))) ;; fmadd d0, d1, d2, d3
                   (br $B1))
                 (local.set $l20
                   (local.get $l13))
                 (br $B5)))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l20)
               (local.get $l12))))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l20))
       (local.get $l12))
-    (unreachable)))
+    (unreachable))

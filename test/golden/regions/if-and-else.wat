@@ -4,22 +4,14 @@
 ;;   b end
 ;;   other: sub x1, x1, #1
 ;;   end: ret
-(module
-  (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "interpret" (func $f.interpret (type $t1)))
-  (import "f" "hot" (func $f.hot (type $t1)))
-  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t2) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i64) (local $l9 i64) (local $l10 i64) (local $l11 i32) (local $l12 i64)
     (local.set $l6
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l6))
     (if $I0
@@ -27,20 +19,20 @@
         (local.get $l6))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l7
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l8
-      (i64.load align=1
-        (local.get $p0)))
+      (i64.load ;; X0
+        (local.get $cpu)))
     (local.set $l9
-      (i64.load offset=8 align=1
-        (local.get $p0)))
+      (i64.load offset=8 ;; X1
+        (local.get $cpu)))
     (local.set $l10
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -75,7 +67,7 @@
                           (i32.shl
                             (local.get $l5)
                             (i32.const 2)))
-                        (i64.const 131072)))
+                        (i64.const 131072))) ;; cbz x0, 0x8000000c
                     (br $B1))
                   (if $I10
                     (i64.eqz
@@ -97,8 +89,8 @@
                             (i64.sub
                               (local.get $l9)
                               (i64.const 1)))
-                          (i64.store offset=8 align=1
-                            (local.get $p0)
+                          (i64.store offset=8 ;; X1
+                            (local.get $cpu)
                             (local.get $l9))
                           (br $B11))
                         (local.set $l4
@@ -115,7 +107,7 @@
                               (i32.shl
                                 (local.get $l4)
                                 (i32.const 2)))
-                            (i64.const 131084)))
+                            (i64.const 131084))) ;; sub x1, x1, #0x1
                         (br $B1))
                       (br $B7))
                     (else
@@ -135,8 +127,8 @@
                             (i64.add
                               (local.get $l9)
                               (i64.const 1)))
-                          (i64.store offset=8 align=1
-                            (local.get $p0)
+                          (i64.store offset=8 ;; X1
+                            (local.get $cpu)
                             (local.get $l9))
                           (br $B13))
                         (local.set $l3
@@ -153,7 +145,7 @@
                               (i32.shl
                                 (local.get $l3)
                                 (i32.const 2)))
-                            (i64.const 131076)))
+                            (i64.const 131076))) ;; add x1, x1, #0x1
                         (br $B1))
                       (br $B7))))
                 (block $B15
@@ -183,18 +175,18 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131088)))
+                      (i64.const 131088))) ;; ret
                   (br $B1))
                 (local.set $l12
                   (local.get $l10))
                 (br $B5)))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l12)
               (local.get $l7))))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l12))
       (local.get $l7))
-    (unreachable)))
+    (unreachable))

@@ -2,22 +2,14 @@
 ;;   ldr x0, [x1, #8]
 ;;   str w0, [x2]
 ;;   ret
-(module
-  (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "interpret" (func $f.interpret (type $t1)))
-  (import "f" "hot" (func $f.hot (type $t1)))
-  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t2) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i64) (local $l7 i64) (local $l8 i32) (local $l9 i32) (local $l10 i64) (local $l11 i32) (local $l12 i32) (local $l13 i64) (local $l14 i64) (local $l15 i64) (local $l16 i64) (local $l17 i32) (local $l18 i32) (local $l19 i64)
     (local.set $l11
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l11))
     (if $I0
@@ -25,26 +17,26 @@
         (local.get $l11))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l12
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l13
-      (i64.load offset=8 align=1
-        (local.get $p0)))
+      (i64.load offset=8 ;; X1
+        (local.get $cpu)))
     (local.set $l14
-      (i64.load offset=16 align=1
-        (local.get $p0)))
+      (i64.load offset=16 ;; X2
+        (local.get $cpu)))
     (local.set $l15
-      (i64.load align=1
-        (local.get $p0)))
+      (i64.load ;; X0
+        (local.get $cpu)))
     (local.set $l16
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (local.set $l17
-      (i32.load offset=884 align=1
-        (local.get $p0)))
+      (i32.load offset=884 ;; tlb
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -92,7 +84,7 @@
                                 (local.get $l10)
                                 (i64.const 7))
                               (i64.const -4096))
-                            (i64.load align=1
+                            (i64.load
                               (local.get $l8))))
                         (i64.const 0))
                       (then
@@ -106,11 +98,11 @@
                                 (local.get $l8)))
                             (i64.const 0)))))
                     (local.set $l15
-                      (i64.load align=1
+                      (i64.load
                         (i32.add
                           (i32.wrap_i64
                             (local.get $l10))
-                          (i32.load offset=24 align=1
+                          (i32.load offset=24
                             (local.get $l8)))))
                     (local.set $l5
                       (i32.wrap_i64
@@ -139,7 +131,7 @@
                                 (local.get $l6)
                                 (i64.const 3))
                               (i64.const -4096))
-                            (i64.load offset=8 align=1
+                            (i64.load offset=8
                               (local.get $l4))))
                         (i64.const 0))
                       (then
@@ -152,15 +144,15 @@
                               (i64.load8_u offset=29
                                 (local.get $l4)))
                             (i64.const 0)))))
-                    (i64.store32 align=1
+                    (i64.store32
                       (i32.add
                         (i32.wrap_i64
                           (local.get $l6))
-                        (i32.load offset=24 align=1
+                        (i32.load offset=24
                           (local.get $l4)))
                       (local.get $l15))
-                    (i64.store align=1
-                      (local.get $p0)
+                    (i64.store ;; X0
+                      (local.get $cpu)
                       (local.get $l15))
                     (br $B7))
                   (if $I11
@@ -169,8 +161,8 @@
                         (local.get $l18))
                       (i32.const 1))
                     (then
-                      (i64.store align=1
-                        (local.get $p0)
+                      (i64.store ;; X0
+                        (local.get $cpu)
                         (local.get $l15))))
                   (local.set $l12
                     (i32.add
@@ -184,18 +176,18 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131072)))
+                      (i64.const 131072))) ;; ldr x0, [x1, #8]
                   (br $B1))
                 (local.set $l19
                   (local.get $l16))
                 (br $B5)))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l19)
               (local.get $l12))))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l19))
       (local.get $l12))
-    (unreachable)))
+    (unreachable))

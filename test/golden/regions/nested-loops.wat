@@ -5,22 +5,14 @@
 ;;   subs x0, x0, #1
 ;;   b.ne outer
 ;;   ret
-(module
-  (type $t0 (func (param i32 i64 i32) (result i32)))
-  (type $t1 (func (param i32 i32 i32) (result i32)))
-  (type $t2 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "jump" (func $f.jump (type $t0)))
-  (import "f" "interpret" (func $f.interpret (type $t1)))
-  (import "f" "hot" (func $f.hot (type $t1)))
-  (func $r0 (export "r0") (type $t2) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t2) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i32) (local $l4 i64) (local $l5 i32) (local $l6 i64) (local $l7 i32) (local $l8 i32) (local $l9 i32) (local $l10 i64) (local $l11 i64) (local $l12 i64) (local $l13 i32) (local $l14 i64) (local $l15 i32) (local $l16 i64) (local $l17 i64)
     (local.set $l8
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l8))
     (if $I0
@@ -28,20 +20,20 @@
         (local.get $l8))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l9
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l10
-      (i64.load offset=8 align=1
-        (local.get $p0)))
+      (i64.load offset=8 ;; X1
+        (local.get $cpu)))
     (local.set $l11
-      (i64.load align=1
-        (local.get $p0)))
+      (i64.load ;; X0
+        (local.get $cpu)))
     (local.set $l12
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -63,8 +55,8 @@
                           (i32.const 0)))
                       (local.set $l10
                         (i64.const 10))
-                      (i64.store offset=8 align=1
-                        (local.get $p0)
+                      (i64.store offset=8 ;; X1
+                        (local.get $cpu)
                         (local.get $l10))
                       (br $B8))
                     (local.set $l7
@@ -81,7 +73,7 @@
                           (i32.shl
                             (local.get $l7)
                             (i32.const 2)))
-                        (i64.const 131072)))
+                        (i64.const 131072))) ;; movz x1, #0xa
                     (br $B1))
                   (loop $L10
                     (block $B11
@@ -108,8 +100,8 @@
                           (i64.sub
                             (local.get $l6)
                             (i64.const 1)))
-                        (i64.store offset=8 align=1
-                          (local.get $p0)
+                        (i64.store offset=8 ;; X1
+                          (local.get $cpu)
                           (local.get $l10))
                         (br $B11))
                       (local.set $l5
@@ -126,7 +118,7 @@
                             (i32.shl
                               (local.get $l5)
                               (i32.const 2)))
-                          (i64.const 131076)))
+                          (i64.const 131076))) ;; subs x1, x1, #0x1
                       (br $B1))
                     (if $I13
                       (i64.ne
@@ -159,8 +151,8 @@
                               (i64.sub
                                 (local.get $l4)
                                 (i64.const 1)))
-                            (i64.store align=1
-                              (local.get $p0)
+                            (i64.store ;; X0
+                              (local.get $cpu)
                               (local.get $l11))
                             (br $B14))
                           (local.set $l3
@@ -177,7 +169,7 @@
                                 (i32.shl
                                   (local.get $l3)
                                   (i32.const 2)))
-                              (i64.const 131084)))
+                              (i64.const 131084))) ;; subs x0, x0, #0x1
                           (br $B1))
                         (if $I16
                           (i64.ne
@@ -213,7 +205,7 @@
                                     (i32.shl
                                       (local.get $l2)
                                       (i32.const 2)))
-                                  (i64.const 131092)))
+                                  (i64.const 131092))) ;; ret
                               (br $B1))
                             (local.set $l14
                               (local.get $l12))
@@ -221,34 +213,34 @@
             (if $I19
               (local.get $l15)
               (then
-                (i32.store offset=816 align=1
-                  (local.get $p0)
+                (i32.store offset=816 ;; flagsKind
+                  (local.get $cpu)
                   (local.get $l15))
-                (i64.store offset=896 align=1
-                  (local.get $p0)
+                (i64.store offset=896 ;; flagsA
+                  (local.get $cpu)
                   (local.get $l16))
-                (i64.store offset=904 align=1
-                  (local.get $p0)
+                (i64.store offset=904 ;; flagsB
+                  (local.get $cpu)
                   (local.get $l17))))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l14)
               (local.get $l9))))))
     (if $I20
       (local.get $l15)
       (then
-        (i32.store offset=816 align=1
-          (local.get $p0)
+        (i32.store offset=816 ;; flagsKind
+          (local.get $cpu)
           (local.get $l15))
-        (i64.store offset=896 align=1
-          (local.get $p0)
+        (i64.store offset=896 ;; flagsA
+          (local.get $cpu)
           (local.get $l16))
-        (i64.store offset=904 align=1
-          (local.get $p0)
+        (i64.store offset=904 ;; flagsB
+          (local.get $cpu)
           (local.get $l17))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l14))
       (local.get $l9))
-    (unreachable)))
+    (unreachable))

@@ -2,24 +2,14 @@
 ;;   stp x29, x30, [sp, #-16]!
 ;;   ldp x29, x30, [sp], #16
 ;;   ret
-(module
-  (type $t0 (func (param i32 i64 i32 i32 i32) (result i32)))
-  (type $t1 (func (param i32 i64 i32) (result i32)))
-  (type $t2 (func (param i32 i32 i32) (result i32)))
-  (type $t3 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "lookUp" (func $f.lookUp (type $t0)))
-  (import "f" "jump" (func $f.jump (type $t1)))
-  (import "f" "interpret" (func $f.interpret (type $t2)))
-  (import "f" "hot" (func $f.hot (type $t2)))
-  (func $r0 (export "r0") (type $t3) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t3) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i32) (local $l8 i32) (local $l9 i32) (local $l10 i64) (local $l11 i64) (local $l12 i32) (local $l13 i32) (local $l14 i64) (local $l15 i64) (local $l16 i64) (local $l17 i32) (local $l18 i32) (local $l19 i32) (local $l20 i64)
     (local.set $l12
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l12))
     (if $I0
@@ -27,23 +17,23 @@
         (local.get $l12))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l13
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l14
-      (i64.load offset=256 align=1
-        (local.get $p0)))
+      (i64.load offset=256 ;; SP
+        (local.get $cpu)))
     (local.set $l15
-      (i64.load offset=232 align=1
-        (local.get $p0)))
+      (i64.load offset=232 ;; X29
+        (local.get $cpu)))
     (local.set $l16
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (local.set $l17
-      (i32.load offset=884 align=1
-        (local.get $p0)))
+      (i32.load offset=884 ;; tlb
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -70,8 +60,8 @@
                       (i32.and
                         (i32.wrap_i64
                           (local.get $l11))
-                        (i32.load offset=868 align=1
-                          (local.get $p0))))
+                        (i32.load offset=868 ;; spAlignMask
+                          (local.get $cpu))))
                     (local.set $l9
                       (i32.wrap_i64
                         (local.tee $l10
@@ -96,7 +86,7 @@
                       (i32.add
                         (i32.wrap_i64
                           (local.get $l10))
-                        (i32.load offset=24 align=1
+                        (i32.load offset=24
                           (local.get $l8))))
                     (if $I9
                       (i64.ne
@@ -107,7 +97,7 @@
                                 (local.get $l10)
                                 (i64.const 15))
                               (i64.const -4096))
-                            (i64.load offset=8 align=1
+                            (i64.load offset=8
                               (local.get $l8))))
                         (i64.const 0))
                       (then
@@ -120,10 +110,10 @@
                               (i64.load8_u offset=29
                                 (local.get $l8)))
                             (i64.const 0)))))
-                    (i64.store align=1
+                    (i64.store
                       (local.get $l7)
                       (local.get $l15))
-                    (i64.store offset=8 align=1
+                    (i64.store offset=8
                       (local.get $l7)
                       (local.get $l16))
                     (local.set $l5
@@ -135,8 +125,8 @@
                       (i32.and
                         (i32.wrap_i64
                           (local.get $l5))
-                        (i32.load offset=868 align=1
-                          (local.get $p0))))
+                        (i32.load offset=868 ;; spAlignMask
+                          (local.get $cpu))))
                     (local.set $l19
                       (local.get $l7))
                     (if $I10
@@ -163,24 +153,24 @@
                           (i32.eqz
                             (local.get $l4)))))
                     (local.set $l15
-                      (i64.load align=1
+                      (i64.load
                         (local.tee $l3
                           (local.get $l19))))
                     (local.set $l16
-                      (i64.load offset=8 align=1
+                      (i64.load offset=8
                         (local.get $l3)))
                     (local.set $l14
                       (i64.add
                         (local.get $l5)
                         (i64.const 16)))
-                    (i64.store offset=256 align=1
-                      (local.get $p0)
+                    (i64.store offset=256 ;; SP
+                      (local.get $cpu)
                       (local.get $l14))
-                    (i64.store offset=232 align=1
-                      (local.get $p0)
+                    (i64.store offset=232 ;; X29
+                      (local.get $cpu)
                       (local.get $l15))
-                    (i64.store offset=240 align=1
-                      (local.get $p0)
+                    (i64.store offset=240 ;; X30
+                      (local.get $cpu)
                       (local.get $l16))
                     (br $B7))
                   (if $I11
@@ -189,8 +179,8 @@
                         (local.get $l18))
                       (i32.const 1))
                     (then
-                      (i64.store offset=256 align=1
-                        (local.get $p0)
+                      (i64.store offset=256 ;; SP
+                        (local.get $cpu)
                         (local.get $l14))))
                   (local.set $l13
                     (i32.add
@@ -204,18 +194,18 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131072)))
+                      (i64.const 131072))) ;; stp x29, x30, [sp, #-16]!
                   (br $B1))
                 (local.set $l20
                   (local.get $l16))
                 (br $B5)))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l20)
               (local.get $l13))))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l20))
       (local.get $l13))
-    (unreachable)))
+    (unreachable))

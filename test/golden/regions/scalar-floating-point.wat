@@ -5,25 +5,14 @@
 ;;   fmul d2, d2, d0
 ;;   str d2, [x1]
 ;;   ret
-(module
-  (type $t0 (func (param i32 f64 f64) (result f64)))
-  (type $t1 (func (param i32 i64 i32) (result i32)))
-  (type $t2 (func (param i32 i32 i32) (result i32)))
-  (type $t3 (func (param i32 i32) (result i32)))
-  (import "m" "m" (memory $m.m 16 16))
-  (import "f" "fp_add_scalar64" (func $f.fp_add_scalar64 (type $t0)))
-  (import "f" "fp_mul_scalar64" (func $f.fp_mul_scalar64 (type $t0)))
-  (import "f" "jump" (func $f.jump (type $t1)))
-  (import "f" "interpret" (func $f.interpret (type $t2)))
-  (import "f" "hot" (func $f.hot (type $t2)))
-  (func $r0 (export "r0") (type $t3) (param $p0 i32) (param $p1 i32) (result i32)
+  (func $r0 (export "r0") (type $t3) (param $cpu i32) (param $budget i32) (result i32)
     (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i64) (local $l7 f64) (local $l8 f64) (local $l9 f64) (local $l10 f64) (local $l11 f64) (local $l12 f64) (local $l13 f64) (local $l14 f64) (local $l15 f64) (local $l16 f64) (local $l17 f64) (local $l18 f64) (local $l19 i64) (local $l20 i32) (local $l21 i32) (local $l22 i64) (local $l23 i32) (local $l24 i32) (local $l25 i64) (local $l26 i64) (local $l27 v128) (local $l28 v128) (local $l29 i32) (local $l30 i32) (local $l31 f64) (local $l32 v128) (local $l33 f64) (local $l34 i64)
     (local.set $l23
       (i32.sub
-        (i32.load align=1
+        (i32.load
           (i32.const 12288))
         (i32.const 1)))
-    (i32.store align=1
+    (i32.store
       (i32.const 12288)
       (local.get $l23))
     (if $I0
@@ -31,26 +20,26 @@
         (local.get $l23))
       (then
         (return_call $f.hot
-          (local.get $p0)
+          (local.get $cpu)
           (i32.const 131072)
-          (local.get $p1))))
+          (local.get $budget))))
     (local.set $l24
-      (local.get $p1))
+      (local.get $budget))
     (local.set $l25
-      (i64.load offset=8 align=1
-        (local.get $p0)))
+      (i64.load offset=8 ;; X1
+        (local.get $cpu)))
     (local.set $l26
-      (i64.load offset=240 align=1
-        (local.get $p0)))
+      (i64.load offset=240 ;; X30
+        (local.get $cpu)))
     (local.set $l27
-      (v128.load offset=272 align=1
-        (local.get $p0)))
+      (v128.load offset=272 ;; V0
+        (local.get $cpu)))
     (local.set $l28
-      (v128.load offset=288 align=1
-        (local.get $p0)))
+      (v128.load offset=288 ;; V1
+        (local.get $cpu)))
     (local.set $l29
-      (i32.load offset=884 align=1
-        (local.get $p0)))
+      (i32.load offset=884 ;; tlb
+        (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
@@ -72,8 +61,8 @@
                     (local.set $l30
                       (i32.const 0))
                     (br_if $B8
-                      (i32.load offset=864 align=1
-                        (local.get $p0)))
+                      (i32.load offset=864 ;; fpTrapped
+                        (local.get $cpu)))
                     (local.set $l21
                       (i32.wrap_i64
                         (local.tee $l22
@@ -101,7 +90,7 @@
                                 (local.get $l22)
                                 (i64.const 7))
                               (i64.const -4096))
-                            (i64.load align=1
+                            (i64.load
                               (local.get $l20))))
                         (i64.const 0))
                       (then
@@ -117,11 +106,11 @@
                     (local.set $l18
                       (f64x2.extract_lane 0
                         (local.tee $l27
-                          (v128.load64_zero align=1
+                          (v128.load64_zero
                             (i32.add
                               (i32.wrap_i64
                                 (local.get $l22))
-                              (i32.load offset=24 align=1
+                              (i32.load offset=24
                                 (local.get $l20)))))))
                     (local.set $l17
                       (f64x2.extract_lane 0
@@ -138,8 +127,8 @@
                               (i32.const 0)
                               (i64.eq
                                 (i64.and
-                                  (i64.load offset=872 align=1
-                                    (local.get $p0))
+                                  (i64.load offset=872 ;; fpcr
+                                    (local.get $cpu))
                                   (i64.const 68748836864))
                                 (i64.const 68719476736))))
                           (i64.const 9218868437227405312))))
@@ -155,7 +144,7 @@
                       (local.set $l31
                         (local.tee $l14
                           (call $f.fp_add_scalar64
-                            (local.get $p0)
+                            (local.get $cpu)
                             (local.get $l18)
                             (local.get $l17)))))
                     (local.set $l13
@@ -197,7 +186,7 @@
                       (local.set $l33
                         (local.tee $l8
                           (call $f.fp_mul_scalar64
-                            (local.get $p0)
+                            (local.get $cpu)
                             (local.get $l12)
                             (local.get $l11)))))
                     (local.set $l7
@@ -233,7 +222,7 @@
                                 (local.get $l6)
                                 (i64.const 7))
                               (i64.const -4096))
-                            (i64.load offset=8 align=1
+                            (i64.load offset=8
                               (local.get $l4))))
                         (i64.const 0))
                       (then
@@ -246,18 +235,18 @@
                               (i64.load8_u offset=29
                                 (local.get $l4)))
                             (i64.const 0)))))
-                    (f64.store align=1
+                    (f64.store
                       (i32.add
                         (i32.wrap_i64
                           (local.get $l6))
-                        (i32.load offset=24 align=1
+                        (i32.load offset=24
                           (local.get $l4)))
                       (local.get $l7))
-                    (v128.store offset=272 align=1
-                      (local.get $p0)
+                    (v128.store offset=272 ;; V0
+                      (local.get $cpu)
                       (local.get $l27))
-                    (v128.store offset=304 align=1
-                      (local.get $p0)
+                    (v128.store offset=304 ;; V2
+                      (local.get $cpu)
                       (local.get $l32))
                     (br $B7))
                   (if $I15
@@ -266,11 +255,11 @@
                         (local.get $l30))
                       (i32.const 4))
                     (then
-                      (v128.store offset=272 align=1
-                        (local.get $p0)
+                      (v128.store offset=272 ;; V0
+                        (local.get $cpu)
                         (local.get $l27))
-                      (v128.store offset=304 align=1
-                        (local.get $p0)
+                      (v128.store offset=304 ;; V2
+                        (local.get $cpu)
                         (local.get $l32))))
                   (local.set $l24
                     (i32.add
@@ -284,18 +273,18 @@
                         (i32.shl
                           (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131072)))
+                      (i64.const 131072))) ;; ldr d0, [x1]
                   (br $B1))
                 (local.set $l34
                   (local.get $l26))
                 (br $B5)))
             (return_call $f.jump
-              (local.get $p0)
+              (local.get $cpu)
               (local.get $l34)
               (local.get $l24))))))
     (return_call $f.interpret
-      (local.get $p0)
+      (local.get $cpu)
       (i32.wrap_i64
         (local.get $l34))
       (local.get $l24))
-    (unreachable)))
+    (unreachable))

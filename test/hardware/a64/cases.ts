@@ -12,7 +12,7 @@ import {
   type Row,
   randomInstruction,
 } from '../../../src/hardware/a64/index.ts';
-import { type Case, CODE_ADDRESS, DATA_ADDRESS, DATA_BYTES, MAX_INSTRUCTIONS } from '../oracle/index.ts';
+import { type Case, CODE_ADDRESS, DATA_ADDRESS, DATA_BYTES } from '../oracle/index.ts';
 import { excludedEncoding, excludedRow } from './exclusions.ts';
 
 /** Rows that differential tests cover. */
@@ -127,17 +127,36 @@ function vectorRegisters(row: Row | undefined, r: Random): BigUint64Array {
   return registersFrom(vectors[kind], 64, r);
 }
 
+/** X0 to X30, V0 to V31, flags and the data, of operands that mean something. */
+export function randomState(
+  r: Random,
+): Required<Pick<Case, 'x' | 'v' | 'nzcv' | 'fpcr' | 'fpsr' | 'memory'>> {
+  const from = r.below(DATA_BYTES);
+  return {
+    x: registersFrom(integers, 31, r),
+    v: vectorRegisters(undefined, r),
+    nzcv: r.below(16),
+    fpcr: randomFpcr(r),
+    fpsr: r.pick(FPSR_STATES),
+    memory: bytes.slice(from, from + DATA_BYTES),
+  };
+}
+
 const FPCR_BITS = [1 << 26, 1 << 25, 1 << 24, 2 << 22, 1 << 22, 1 << 19];
 const FZ = 1 << 24;
+const FPSR_STATES = [0, 0x10, 0x10, 0x9f, 0x0800_0010, 0x0800_0000];
+
+const randomFpcr = (r: Random): number =>
+  r.below(2) ? FPCR_BITS.reduce((bits, bit) => bits | (r.below(2) ? bit : 0), 0) : 0;
 
 const signExtend = (n: number, width: number): number => (n >= 2 ** (width - 1) ? n - 2 ** width : n);
 
 /** Loads and stores by a base register (C4.1.94): all but literals. */
-const isBased = (word: number): boolean =>
+export const isBased = (word: number): boolean =>
   ((word >>> 25) & 5) === 4 && (word & 0x3b000000) >>> 0 !== 0x18000000;
 
 /** Atomic, exclusive and ordered accesses: inputs align them to 16 bytes, or have them cross such a boundary. */
-const mustAlign = (word: number): boolean =>
+export const mustAlign = (word: number): boolean =>
   (word & 0x3f000000) >>> 0 === 0x08000000 ||
   (word & 0x3b200c00) >>> 0 === 0x38200000 ||
   (word & 0x3f200c00) >>> 0 === 0x19000000;
@@ -171,10 +190,9 @@ export function seededCase(code: readonly number[], seed: number): Case {
   const x = registersFrom(integers, 31, r);
   const v = vectorRegisters(decoded.find((d) => d?.row.simd)?.row, r);
   const nzcv = r.below(16);
-  let fpcr = 0;
-  if (r.below(2)) fpcr = FPCR_BITS.reduce((bits, bit) => bits | (r.below(2) ? bit : 0), 0);
+  let fpcr = randomFpcr(r);
   if (decoded.some((d) => d?.row.name === 'FJCVTZS')) fpcr &= ~FZ;
-  const fpsr = r.pick([0, 0x10, 0x10, 0x9f, 0x0800_0010, 0x0800_0000]);
+  const fpsr = r.pick(FPSR_STATES);
   let sp = BigInt(DATA_ADDRESS + DATA_BYTES / 2);
   let memory: Uint8Array | undefined;
   for (const [slot, d] of decoded.entries()) {
@@ -210,7 +228,7 @@ export function seededCase(code: readonly number[], seed: number): Case {
 }
 
 /** Sets the bits of a field. */
-function withField(row: Row, word: number, name: string, n: number): number {
+export function withField(row: Row, word: number, name: string, n: number): number {
   const f = row.pattern.fields.find((g) => g.name === name);
   if (!f) return word;
   const mask = 2 ** f.width - 1;
@@ -276,9 +294,11 @@ const sequential = comparableRows.filter(
 );
 const inSequences = new Set(sequential);
 
+const LONGEST_SEQUENCE = 8;
+
 /** Two to eight instructions of any rows, or around one. */
 export function randomSequence(r: Random, row?: Row): number[] {
-  const count = 2 + r.below(MAX_INSTRUCTIONS - 1);
+  const count = 2 + r.below(LONGEST_SEQUENCE - 1);
   const rows = Array.from({ length: count }, () => r.pick(sequential));
   if (row && inSequences.has(row)) rows[r.below(count)] = row;
   return rows.map((choice, slot) => {

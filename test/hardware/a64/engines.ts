@@ -1,23 +1,20 @@
 // The engines that the differential tests drive, by name.
 
-import { Jit } from '../../../src/hardware/engine/index.ts';
-import type { EngineClient } from '../../../src/hardware/engine/interpreter/interpreter.ts';
-import type { PhysicalMemory } from '../../../src/hardware/memory/index.ts';
-import { EngineDriver, interpreterDriver } from '../engine/driver.ts';
+import { Jit, type JitOptions } from '../../../src/hardware/engine/index.ts';
+import { type DriverOptions, EngineDriver, interpreterDriver } from '../engine/driver.ts';
 
-/** Compiles everything at its first arrival, and looks at the code again for every case. */
-class EagerJit {
-  private readonly jit: Jit;
-  constructor(memory: PhysicalMemory) {
-    this.jit = new Jit(memory, undefined, { hot: 1, batch: 1 });
-  }
-  run(client: EngineClient): number {
-    this.jit.codeChanged('all');
-    return this.jit.run(client);
-  }
-}
+/** Each case's code is new to it: the driver says so. */
+const jitDriver =
+  (options: JitOptions) =>
+  (driver?: DriverOptions): EngineDriver =>
+    new EngineDriver((memory) => new Jit(memory, undefined, options), driver);
 
-export const ENGINES: Readonly<Record<string, () => EngineDriver>> = {
+/** Compiles everything at its first arrival. */
+const EAGER: JitOptions = { hot: 1, batch: 1 };
+
+export const ENGINES: Readonly<Record<string, (driver?: DriverOptions) => EngineDriver>> = {
   interpreter: interpreterDriver,
-  jit: () => new EngineDriver((memory) => new EagerJit(memory)),
+  jit: jitDriver(EAGER),
+  /** Compiles again, with the functions that are called, what is entered a second time. */
+  far: jitDriver({ ...EAGER, hotter: 2 }),
 };

@@ -1,13 +1,17 @@
-// Random instructions in bulk against the reference CPU. Run by `npm run fuzz:isa -- [options]`:
+// Random instructions in bulk against the reference CPU, and random programs on all engines. Run by
+// `npm run fuzz:isa -- [options]`:
 //
-//   --count N     cases (default 200000)
-//   --seed S      where the random numbers start (default: the time; printed, so that a run can be repeated)
-//   --row REGEX   only rows whose name matches
-//   --engine E    interpreter (default) or jit, which compiles everything at once
-//   --all         goes on after a divergence and prints the first of each row
+//   --count N       cases (default 200000), or programs (default 20000)
+//   --seed S        where the random numbers start (default: the time; printed, so that a run can be repeated)
+//   --row REGEX     only rows whose name matches
+//   --engine E      interpreter (default), jit, which compiles everything at once, or far, which also follows calls
+//   --all           goes on after a divergence and prints the first of each row, or the first programs
+//   --programs      programs of 1 to 64 instructions with branches; --engine is then one of jit, far and reference, by
+//                   default all of them: each is compared with the interpreter
+//   --replay SEED   one program, by the seed that its failure printed
 //
 // Exit status: 0 all agree, 1 a divergence (printed), 2 unusable options, or without
-// qemu-aarch64 and aarch64-linux-gnu-gcc.
+// qemu-aarch64 and aarch64-linux-gnu-gcc where they are needed.
 
 import { parseArgs } from 'node:util';
 import { completeDecoder, decodeFields, Random, type Row } from '../../../src/hardware/a64/index.ts';
@@ -15,19 +19,12 @@ import { type Case, oracleAvailable, runOracle } from '../oracle/index.ts';
 import { codeOf, comparableRows, randomLoop, randomSequence, seededCase } from './cases.ts';
 import { divergence, report } from './differential.ts';
 import { ENGINES } from './engines.ts';
+import { fuzzPrograms, PROGRAM_ENGINES, type ProgramEngine, replayProgram } from './fuzz-programs.ts';
+import { progress } from './progress.ts';
 
 const BATCH = 4000;
 /** Operands for each code: neighbours that share code are cheap for the reference CPU. */
 const OPERANDS = 4;
-
-function progress(done: number, total: number, failures: number, started: number): void {
-  const width = 30;
-  const filled = Math.round((width * done) / total);
-  const rate = Math.round(done / ((Date.now() - started) / 1000));
-  const bar = `${'#'.repeat(filled)}${'.'.repeat(width - filled)}`;
-  const ending = done === total ? '\n' : '';
-  process.stderr.write(`\r[${bar}] ${done}/${total} cases, ${failures} failures, ${rate}/s ${ending}`);
-}
 
 /** One in three is a sequence, one in eight of them a loop. */
 function batchOf(rows: readonly Row[], r: Random, size: number): Case[] {
@@ -42,54 +39,63 @@ function batchOf(rows: readonly Row[], r: Random, size: number): Case[] {
   return cases;
 }
 
-const settings = () => {
-  const { values } = parseArgs({
+const parse = () =>
+  parseArgs({
     options: {
-      count: { type: 'string', default: '200000' },
+      count: { type: 'string' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       row: { type: 'string', default: '' },
-      engine: { type: 'string', default: 'interpreter' },
+      engine: { type: 'string' },
       all: { type: 'boolean', default: false },
+      programs: { type: 'boolean', default: false },
+      replay: { type: 'string' },
     },
-  });
-  return { ...values, row: new RegExp(values.row) };
-};
+  }).values;
+type Options = ReturnType<typeof parse>;
 
-function main(): number {
-  let values: ReturnType<typeof settings>;
-  try {
-    values = settings();
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    return 2;
-  }
-  if (!oracleAvailable()) {
-    console.error(
-      'fuzz:isa needs qemu-aarch64 (qemu-user) and aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu)',
-    );
-    return 2;
-  }
-  const createDriver = ENGINES[values.engine];
-  if (!createDriver) {
-    console.error(`--engine is one of ${Object.keys(ENGINES).join(', ')}`);
-    return 2;
-  }
-  const rows = comparableRows.filter((row) => values.row.test(row.name));
-  const total = Number(values.count);
-  if (rows.length === 0 || !(total > 0)) {
-    console.error(rows.length === 0 ? `no row matches ${values.row}` : '--count is a positive number');
-    return 2;
-  }
-  console.log(`${rows.length} rows, ${total} cases, seed ${values.seed}, ${values.engine}`);
-  const random = new Random(Number(values.seed));
+class UnusableOption extends Error {}
+
+function countOf(options: Options, otherwise: number): number {
+  const count = Number(options.count ?? otherwise);
+  if (!(count > 0)) throw new UnusableOption('--count is a positive number');
+  return count;
+}
+
+function needReference(): void {
+  if (oracleAvailable()) return;
+  throw new UnusableOption(
+    'fuzz:isa needs qemu-aarch64 (qemu-user) and aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu)',
+  );
+}
+
+function programs(options: Options): number {
+  const { engine, seed, all, replay } = options;
+  const engines: readonly ProgramEngine[] = PROGRAM_ENGINES.filter((name) => (engine ?? name) === name);
+  if (engines.length === 0) throw new UnusableOption(`--engine is one of ${PROGRAM_ENGINES.join(', ')}`);
+  if (engines.includes('reference')) needReference();
+  if (replay !== undefined) return replayProgram(Number(replay), engines);
+  return fuzzPrograms({ count: countOf(options, 20_000), seed: Number(seed), engines, all });
+}
+
+function cases(options: Options): number {
+  const { seed, all, engine = 'interpreter', row } = options;
+  needReference();
+  const createDriver = ENGINES[engine];
+  if (!createDriver) throw new UnusableOption(`--engine is one of ${Object.keys(ENGINES).join(', ')}`);
+  const pattern = new RegExp(row);
+  const rows = comparableRows.filter(({ name }) => pattern.test(name));
+  if (rows.length === 0) throw new UnusableOption(`no row matches ${row}`);
+  const total = countOf(options, 200_000);
+  console.log(`${rows.length} rows, ${total} cases, seed ${seed}, ${engine}`);
+  const random = new Random(Number(seed));
   const driver = createDriver();
   const started = Date.now();
   const failures = new Map<string, number>();
   let count = 0;
-  for (let done = 0; done < total; ) {
-    const cases = batchOf(rows, random, Math.min(BATCH, total - done));
-    const expected = runOracle(cases);
-    for (const [k, c] of cases.entries()) {
+  for (let done = 0; done < total && (all || count === 0); ) {
+    const batch = batchOf(rows, random, Math.min(BATCH, total - done));
+    const expected = runOracle(batch);
+    for (const [k, c] of batch.entries()) {
       const found = divergence(c, driver.run(c), expected[k] as (typeof expected)[number]);
       if (found.length === 0) continue;
       count++;
@@ -97,13 +103,27 @@ function main(): number {
       const name = (word !== undefined && decodeFields(completeDecoder(), word)?.row.name) || 'sequences';
       if (!failures.has(name)) console.log(`\n${name}\n${report(c, found)}`);
       failures.set(name, (failures.get(name) ?? 0) + 1);
-      if (!values.all) return 1;
+      if (!all) break;
     }
-    done += cases.length;
-    progress(done, total, count, started);
+    done += batch.length;
+    progress('cases', done, total, count, started);
   }
   for (const [name, n] of failures) console.log(`${name}: ${n} failures`);
-  return failures.size > 0 ? 1 : 0;
+  return count;
+}
+
+function main(): number {
+  try {
+    const options = parse();
+    const failures = options.programs || options.replay !== undefined ? programs(options) : cases(options);
+    return failures > 0 ? 1 : 0;
+  } catch (error) {
+    // parseArgs throws TypeErrors with a code, and RegExp a SyntaxError.
+    const isUsage = error instanceof UnusableOption || error instanceof SyntaxError;
+    if (!isUsage && !(error instanceof TypeError && 'code' in error)) throw error;
+    console.error(error.message);
+    return 2;
+  }
 }
 
 process.exitCode = main();

@@ -110,6 +110,20 @@ describe('exception entry (Arm ARM D1.3)', () => {
     expect(m.fetch(0x7_0002n)).toBeUndefined();
     expect(m.syndrome).toMatchObject({ esr: 0x8a00_0000, far: 0x7_0002n, elr: 0x7_0002n });
   });
+
+  it('reports a misaligned PC without the top byte that code addresses ignore (AArch64.BranchAddr)', () => {
+    const TBI = 3n << 37n;
+    const { machine } = mapped({ tcr: TBI });
+    for (const [target, address] of [
+      [0x5a00_0000_0007_0002n, 0x7_0002n],
+      [0x5aff_ffff_ffff_0001n, 0xffff_ffff_ffff_0001n],
+    ] as const) {
+      machine.at(target);
+      machine.cpu.exception(EXCEPTION.pcAlignment, 0);
+      expect(machine.syndrome).toMatchObject({ esr: 0x8a00_0000, far: address, elr: address });
+      machine.cpu.setPstate(0n);
+    }
+  });
 });
 
 describe('exception return (Arm ARM D1.4)', () => {

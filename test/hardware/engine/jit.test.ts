@@ -4,32 +4,19 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../../src/hardware/a64/generate.ts';
 import { assemble } from '../../../src/hardware/a64/index.ts';
 import { Jit } from '../../../src/hardware/engine/index.ts';
-import type { EngineClient } from '../../../src/hardware/engine/interpreter/interpreter.ts';
-import type { PhysicalMemory } from '../../../src/hardware/memory/index.ts';
 import { randomSequence, seededCase } from '../a64/cases.ts';
 import { divergence, report } from '../a64/differential.ts';
 import { readGolden } from '../a64/golden.ts';
 import { CODE_ADDRESS, differences } from '../oracle/index.ts';
 import { EngineDriver, interpreterDriver } from './driver.ts';
 
-/** Compiles everything at its first arrival, and looks at the code again for every case. */
-class EagerJit {
-  readonly jit: Jit;
-  constructor(memory: PhysicalMemory) {
-    this.jit = new Jit(memory, undefined, { hot: 1, batch: 1 });
-  }
-  run(client: EngineClient): number {
-    this.jit.codeChanged('all');
-    return this.jit.run(client);
-  }
-}
-
+/** Compiles everything at its first arrival. */
 function jitDriver(): { driver: EngineDriver; jits: readonly Jit[] } {
   const jits: Jit[] = [];
   const driver = new EngineDriver((memory) => {
-    const engine = new EagerJit(memory);
-    jits.push(engine.jit);
-    return engine;
+    const jit = new Jit(memory, undefined, { hot: 1, batch: 1 });
+    jits.push(jit);
+    return jit;
   });
   return { driver, jits };
 }

@@ -6,10 +6,10 @@ export const CODE_ADDRESS = 0x0400_0000;
 /** Address of 4096 readable and writable bytes; its neighbours are unmapped. */
 export const DATA_ADDRESS = 0x6000_0000;
 export const DATA_BYTES = 4096;
-export const MAX_INSTRUCTIONS = 8;
+export const MAX_INSTRUCTIONS = 64;
 
 export interface Case {
-  /** One to eight instructions. */
+  /** One to MAX_INSTRUCTIONS instructions. */
   readonly code: readonly number[];
   /** X0..X30. Default zeros. */
   readonly x?: BigUint64Array;
@@ -23,6 +23,8 @@ export interface Case {
   readonly fpsr?: number;
   /** The 4096 bytes at DATA_ADDRESS; the result has them only where the case does. Default zeros. */
   readonly memory?: Uint8Array;
+  /** Allocation tags of the data's 256 granules, where an engine's driver has it tagged; the reference has no tags. */
+  readonly tags?: Uint8Array;
 }
 
 export interface Result {
@@ -37,6 +39,8 @@ export interface Result {
   /** 0, or as Linux would send: 4 undefined, 5 BRK, 7 misaligned, 11 bad address, 14 endless loop. */
   readonly signal: number;
   readonly memory?: Uint8Array;
+  /** Where a driver has them. */
+  readonly tags?: Uint8Array;
 }
 
 export const SIGNAL = { none: 0, undefined: 4, breakpoint: 5, alignment: 7, segv: 11, endless: 14 } as const;
@@ -64,5 +68,6 @@ export function differences(actual: Result, expected: Result): string[] {
       differ(`memory[${n}]`, actual.memory[n] as number, expected.memory[n] as number);
     }
   }
+  for (const [n, tag] of actual.tags?.entries() ?? []) differ(`tags[${n}]`, tag, expected.tags?.[n] ?? tag);
   return out;
 }

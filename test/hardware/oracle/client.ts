@@ -15,8 +15,9 @@ import { type Case, CODE_ADDRESS, DATA_ADDRESS, DATA_BYTES, MAX_INSTRUCTIONS, ty
 
 /** struct state: x[31], sp, v[64], pc (u64), then nzcv, fpcr, fpsr, signal (u32). */
 const STATE_SIZE = 792;
-/** flags, count, code[8] (u32), then the state. */
-const REQUEST_SIZE = 40 + STATE_SIZE;
+/** flags, count, code[MAX_INSTRUCTIONS] (u32), then the state. */
+const HEADER_SIZE = 8 + 4 * MAX_INSTRUCTIONS;
+const REQUEST_SIZE = HEADER_SIZE + STATE_SIZE;
 const HAS_MEMORY = 1;
 const SAME_CODE = 2;
 /** Cases sent to one process: bounds the buffers to some 20 MB (100 MB with memory). */
@@ -57,11 +58,12 @@ function encode(cases: readonly Case[]): Uint8Array {
   view.setUint32(0, cases.length, true);
   let at = 4;
   cases.forEach((c, n) => {
-    if (c.code.length < 1 || c.code.length > MAX_INSTRUCTIONS) throw new RangeError('1 to 8 instructions');
+    if (c.code.length < 1 || c.code.length > MAX_INSTRUCTIONS)
+      throw new RangeError(`1 to ${MAX_INSTRUCTIONS} instructions`);
     view.setUint32(at, (c.memory ? HAS_MEMORY : 0) | (sameCode(cases[n - 1], c) ? SAME_CODE : 0), true);
     view.setUint32(at + 4, c.code.length, true);
     for (const [k, word] of c.code.entries()) view.setUint32(at + 8 + 4 * k, word, true);
-    at += 40;
+    at += HEADER_SIZE;
     if (c.x) bytes.set(new Uint8Array(c.x.buffer, c.x.byteOffset, 31 * 8), at);
     view.setBigUint64(at + 248, c.sp ?? BigInt(DATA_ADDRESS + DATA_BYTES / 2), true);
     if (c.v) bytes.set(new Uint8Array(c.v.buffer, c.v.byteOffset, 64 * 8), at + 256);

@@ -16,7 +16,7 @@
 #define CODE_ADDRESS 0x04000000ul /* within reach of a B from the text section */
 #define DATA_ADDRESS 0x60000000ul
 #define PAGE 4096ul
-#define MAX_CODE 8
+#define MAX_CODE 64
 #define BRK_FILL 0xd4200000u /* brk #0 */
 
 enum { HAS_MEMORY = 1, SAME_CODE = 2 };

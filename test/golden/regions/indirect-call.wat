@@ -1,0 +1,84 @@
+;; indirect call
+;;   blr x1
+;;   nop
+  (func $r0 (export "r0") (type $t2) (param $cpu i32) (param $budget i32) (result i32)
+    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i64) (local $l7 i32) (local $l8 i64) (local $l9 i64)
+    (local.set $l3
+      (i32.sub
+        (i32.load
+          (i32.const 12288))
+        (i32.const 1)))
+    (i32.store
+      (i32.const 12288)
+      (local.get $l3))
+    (if $I0
+      (i32.eqz
+        (local.get $l3))
+      (then
+        (return_call $f.hot
+          (local.get $cpu)
+          (i32.const 131072)
+          (local.get $budget))))
+    (local.set $l4
+      (local.get $budget))
+    (local.set $l5
+      (i64.load offset=8 ;; X1
+        (local.get $cpu)))
+    (local.set $l6
+      (i64.load offset=792 ;; pcDelta
+        (local.get $cpu)))
+    (block $B1
+      (block $B2
+        (block $B3
+          (block $B4
+            (block $B5
+              (block $B6
+                (block $B7
+                  (block $B8
+                    (local.set $l4
+                      (i32.sub
+                        (local.get $l4)
+                        (i32.const 1)))
+                    (local.set $l7
+                      (i32.const 0))
+                    (br_if $B8
+                      (i32.lt_s
+                        (local.get $l4)
+                        (i32.const 0)))
+                    (local.set $l8
+                      (i64.add
+                        (i64.add
+                          (local.get $l6)
+                          (i64.const 131072)) ;; blr x1
+                        (i64.const 4)))
+                    (i64.store offset=240 ;; X30
+                      (local.get $cpu)
+                      (local.get $l8))
+                    (br $B7))
+                  (local.set $l2
+                    (local.get $l7))
+                  (local.set $l4
+                    (i32.add
+                      (local.get $l4)
+                      (i32.sub
+                        (i32.const 1)
+                        (local.get $l2))))
+                  (local.set $l9
+                    (i64.add
+                      (i64.extend_i32_u
+                        (i32.shl
+                          (local.get $l2)
+                          (i32.const 2)))
+                      (i64.const 131072))) ;; blr x1
+                  (br $B1))
+                (return_call $f.jumpIndirect
+                  (local.get $cpu)
+                  (local.get $l5)
+                  (local.get $l4)
+                  (i32.const 2))))))))
+    (return_call $f.interpret
+      (local.get $cpu)
+      (i32.wrap_i64
+        (local.get $l9))
+      (local.get $l4))
+    (unreachable))
