@@ -125,7 +125,7 @@ export const TLB = {
   /** u8: what code that knows of no tag checks shifts by; 0 on a tag-checked page, of which it may not ignore the top byte. */
   plainShift: 29,
   entryBytes: 32,
-  entries: 4096,
+  entries: 16384,
 } as const;
 /** Where the address bits above the index's own are, which take part so that equal distances do not all collide. */
 export const TLB_INDEX_FOLD = 22;

@@ -12,7 +12,7 @@ const MAX_BYTES = 0xffff0000;
 export interface PhysicalMemoryOptions {
   /** How many frames of 4 KiB the host has. */
   readonly frames: number;
-  /** Bytes for reserve(): CPU states, soft TLBs and tables. Default 8 MiB. */
+  /** Bytes for reserve(): CPU states, soft TLBs and tables. Default 16 MiB. */
   readonly systemBytes?: number;
 }
 
@@ -33,7 +33,7 @@ export class PhysicalMemory {
   /** Throws RangeError where the frames do not fit in one linear memory. */
   constructor(options: PhysicalMemoryOptions) {
     const align = (n: number) => Math.ceil(n / WASM_PAGE) * WASM_PAGE;
-    const system = align(options.systemBytes ?? 8 << 20);
+    const system = align(options.systemBytes ?? 16 << 20);
     const tags = align((options.frames * PAGE_SIZE) / TAG_GRANULE);
     const marks = align(options.frames);
     const bytes = system + tags + marks + align(options.frames * PAGE_SIZE);

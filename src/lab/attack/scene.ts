@@ -49,7 +49,7 @@ import { buildTables, enable } from './stage1.ts';
 
 const FRAMES = 256;
 /** The vCPUs of two VMs, and the interpreter's tables. */
-const SYSTEM_BYTES = 4 << 20;
+const SYSTEM_BYTES = 16 << 20;
 const SECRET_BYTES = 32;
 
 const CPU_ON = 0xc400_0003n;

@@ -8,7 +8,7 @@ import { type Design, MappedPort } from './design.ts';
 import { BUFFER_BYTES, COUNTS, DISK, programBytes, RAM, RAM_BYTES, REQUESTS } from './program.ts';
 
 const FRAMES = 128;
-const SYSTEM_BYTES = 4 << 20;
+const SYSTEM_BYTES = 8 << 20;
 const BUDGET = 100_000;
 /** Turns of the guest without its end after which it counts as stuck. */
 const TURNS = 10_000;

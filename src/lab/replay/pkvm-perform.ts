@@ -15,7 +15,7 @@ const DATA = gpa(0x8000_0000);
 const ELSEWHERE = gpa(0x9000_0000);
 const FRAMES = 256;
 /** For one vCPU and the interpreter. */
-const SYSTEM_BYTES = 1 << 20;
+const SYSTEM_BYTES = 8 << 20;
 
 /** The host's clock beside the guest's counter: no two runs agree on it. */
 const KVM_PTP = 0x86000001;

@@ -124,7 +124,7 @@ export interface OpenVm extends PreparedVm {
 /** Frames beyond the guest's RAM. */
 const SPARE_FRAMES = 256;
 /** CPU states, soft TLBs and the engine's tables. */
-const SYSTEM_BYTES = 16 << 20;
+const SYSTEM_BYTES = 32 << 20;
 /** Transitions that are remembered; a boot of Linux in 1 GiB makes about as many. */
 const HISTORY = 1 << 18;
 

@@ -36,8 +36,11 @@ const EXEC = TLB.execTag / 4;
 const ADDEND = TLB.addend / 4;
 const INFO = TLB.info / 4;
 const INDEX_MASK = TLB.entries - 1;
+const ENTRIES = TLB.entries * TLB_COUNT;
 /** Entries of one address space remembered one by one before all are dropped instead. */
-const LOCAL_ENTRIES = 2048;
+const LOCAL_ENTRIES = 4096;
+/** Entries remembered one by one before a look at all of them is as good. */
+const FILLED_ENTRIES = 8192;
 
 const REGIONS = 1024;
 const regionOf = (low: number, high: number): number =>
@@ -63,6 +66,28 @@ function infoOf(ignoreTop: boolean, { accessible, checked, matchAll }: PageTags)
 /** Low half of entry i's invalid tag: its page bits name an entry that no access to i or i - 1 can mean. */
 const invalidLow = (index: number): number => ((index ^ 512) << 12) >>> 0;
 
+function invalidateAt(u32: Uint32Array, at: number, entry: number): void {
+  const low = invalidLow(entry & INDEX_MASK);
+  u32[at + READ] = low;
+  u32[at + READ + 1] = INVALID_HIGH;
+  u32[at + WRITE] = low;
+  u32[at + WRITE + 1] = INVALID_HIGH;
+  u32[at + EXEC] = low;
+  u32[at + EXEC + 1] = INVALID_HIGH;
+}
+
+let emptyBytes: Uint8Array | undefined;
+
+/** What empty TLBs look like. */
+function empty(): Uint8Array {
+  if (!emptyBytes) {
+    const u32 = new Uint32Array(ALL_BYTES / 4);
+    for (let entry = 0; entry < ENTRIES; entry++) invalidateAt(u32, entry * WORDS, entry);
+    emptyBytes = new Uint8Array(u32.buffer);
+  }
+  return emptyBytes;
+}
+
 /** What tag checks are to a page, for accesses of one context. */
 export interface PageTags {
   /** The page has tags, which instructions may reach. */
@@ -80,10 +105,8 @@ export class SoftTlb implements UniformTagCache {
   private readonly u8: Uint8Array;
   private readonly u32: Uint32Array;
   private readonly first: number;
-  /** What empty TLBs look like. */
-  private readonly empty: Uint8Array;
   /** log2 of the bytes that an architectural TLB entry behind each soft entry would cover. */
-  private readonly shifts = new Uint8Array(TLB.entries * TLB_COUNT);
+  private readonly shifts = new Uint8Array(ENTRIES);
   /** The largest of them since everything was dropped, for the lower and the upper half; 12 is usual. */
   private readonly largest = [12, 12];
   /** Regions of 2 MiB (hashed) with entries that come from blocks or larger granules. */
@@ -97,7 +120,10 @@ export class SoftTlb implements UniformTagCache {
   /** Entries (by number) that a change of address space must drop. */
   private readonly local = new Uint16Array(LOCAL_ENTRIES);
   private locals = 0;
-  private clean = true;
+  /** Entries that were filled since everything was dropped, each once, as far as they fit. */
+  private readonly filled = new Uint16Array(FILLED_ENTRIES);
+  private readonly isFilled = new Uint8Array(ENTRIES);
+  private fills = 0;
 
   constructor(memory: PhysicalMemory) {
     this.u8 = memory.u8;
@@ -109,19 +135,11 @@ export class SoftTlb implements UniformTagCache {
     this.tags.addCache(this);
     this.uniform = new Uint16Array(memory.frames);
     this.bases = Array.from({ length: TLB_COUNT }, (_, n) => this.first + n * BYTES);
-    for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) this.invalidate(entry);
-    this.empty = this.u8.slice(this.first, this.first + ALL_BYTES);
+    this.u8.set(empty(), this.first);
   }
 
   private invalidate(entry: number): void {
-    const at = (this.first >>> 2) + entry * WORDS;
-    const low = invalidLow(entry & INDEX_MASK);
-    this.u32[at + READ] = low;
-    this.u32[at + READ + 1] = INVALID_HIGH;
-    this.u32[at + WRITE] = low;
-    this.u32[at + WRITE + 1] = INVALID_HIGH;
-    this.u32[at + EXEC] = low;
-    this.u32[at + EXEC + 1] = INVALID_HIGH;
+    invalidateAt(this.u32, (this.first >>> 2) + entry * WORDS, entry);
   }
 
   private isValid(at: number): boolean {
@@ -132,14 +150,30 @@ export class SoftTlb implements UniformTagCache {
     );
   }
 
+  /** How many entries must be looked at to see all that are valid, and which is the nth of these. */
+  private get candidates(): number {
+    return this.fills > FILLED_ENTRIES ? ENTRIES : this.fills;
+  }
+  private candidate(n: number): number {
+    return this.fills > FILLED_ENTRIES ? n : this.filled[n];
+  }
+
   dropAll(): void {
-    if (this.clean) return;
-    this.u8.set(this.empty, this.first);
+    if (this.fills === 0) return;
+    if (this.fills > FILLED_ENTRIES) {
+      this.u8.set(empty(), this.first);
+      this.isFilled.fill(0);
+    } else {
+      for (let n = 0; n < this.fills; n++) {
+        this.invalidate(this.filled[n]);
+        this.isFilled[this.filled[n]] = 0;
+      }
+    }
+    this.fills = 0;
     this.largest[0] = 12;
     this.largest[1] = 12;
     this.blockRegions.fill(0);
     this.locals = 0;
-    this.clean = true;
   }
 
   /** Drops what belongs to one address space: the lower half, and pages that are not global. */
@@ -192,7 +226,11 @@ export class SoftTlb implements UniformTagCache {
     this.u32[at + INFO] = infoOf(ignoreTop, tags) | (attributes & ATTR_GUARDED ? TLB_INFO_GUARDED : 0);
     const shift = (attributes >>> ATTR_SIZE_SHIFT) & ATTR_SIZE_MASK;
     this.shifts[entry] = shift;
-    this.clean = false;
+    if (this.isFilled[entry] === 0) {
+      this.isFilled[entry] = 1;
+      if (this.fills < FILLED_ENTRIES) this.filled[this.fills] = entry;
+      this.fills++;
+    }
     const half = (high >>> 23) & 1;
     if (shift > 12) {
       if (shift > this.largest[half]) this.largest[half] = shift;
@@ -249,9 +287,9 @@ export class SoftTlb implements UniformTagCache {
       for (let context = 0; context < TLB_COUNT; context++) this.invalidate(context * TLB.entries + index);
       return;
     }
-    const start = this.first >>> 2;
-    for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) {
-      const at = start + entry * WORDS;
+    for (let n = 0; n < this.candidates; n++) {
+      const entry = this.candidate(n);
+      const at = (this.first >>> 2) + entry * WORDS;
       if (this.covers(at, entry, low, high)) this.invalidate(entry);
     }
   }
@@ -277,20 +315,18 @@ export class SoftTlb implements UniformTagCache {
     const number = (frame - this.framesBase) >>> 12;
     if (!(this.frames[number >>> 3] & (1 << (number & 7)))) return;
     this.frames[number >>> 3] &= ~(1 << (number & 7));
-    if (this.clean) return;
-    const start = this.first >>> 2;
-    for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) {
-      const at = start + entry * WORDS;
+    for (let n = 0; n < this.candidates; n++) {
+      const entry = this.candidate(n);
+      const at = (this.first >>> 2) + entry * WORDS;
       if (this.isValid(at) && this.frameOf(at) === frame) this.invalidate(entry);
     }
   }
 
   /** Lets no write to any page through any more, so that each is seen once (dirty logging). */
   dropWrites(): void {
-    if (this.clean) return;
-    const start = this.first >>> 2;
-    for (let entry = 0; entry < TLB.entries * TLB_COUNT; entry++) {
-      const at = start + entry * WORDS;
+    for (let n = 0; n < this.candidates; n++) {
+      const entry = this.candidate(n);
+      const at = (this.first >>> 2) + entry * WORDS;
       this.u32[at + WRITE] = invalidLow(entry & INDEX_MASK);
       this.u32[at + WRITE + 1] = INVALID_HIGH;
     }
