@@ -113,8 +113,13 @@ export class Mmu {
 
   /** After SCTLR changed alone: translations stay, what they permit does not. */
   changeControls(state: CpuState): void {
-    this.regime.decode(state);
-    this.dropSoft();
+    const { regime } = this;
+    const others = regime.hasOtherControls(state);
+    const { checkUser } = regime;
+    regime.decode(state);
+    // Linux changes how EL0's accesses are checked, and its PAC keys' bits, from task to task.
+    if (others) this.dropSoft();
+    else if (regime.checkUser !== checkUser) this.tlb.dropContext(TLB_EL0);
   }
 
   /** After TTBR0 changed, or TTBR1's ASID alone: what is global in the upper half stays. */

@@ -14,6 +14,9 @@ const TTBR = [slotOf('TTBR0_EL1'), slotOf('TTBR1_EL1')] as const;
 const OUTPUT_BITS = [32, 36, 40, 42, 44, 48, 48, 48];
 export const PA_BITS = 48;
 
+/** Bits of SCTLR_EL1 that no translation depends on (EnIA, EnIB, EnDA, EnDB), and in its high half TCF0. */
+const SCTLR_PAC = (1 << 31) | (1 << 30) | (1 << 27) | (1 << 13);
+const SCTLR_TCF0 = 3 << 6;
 /** Tag check modes (SCTLR_EL1.TCF and TCF0). */
 export const TCF_NONE = 0;
 export const TCF_SYNC = 1;
@@ -57,6 +60,9 @@ export class Half {
 }
 
 export class Regime {
+  /** SCTLR_EL1. */
+  private controlsLow = 0;
+  private controlsHigh = 0;
   on = false;
   wxn = false;
   epan = false;
@@ -87,9 +93,19 @@ export class Regime {
     this.features = features;
   }
 
+  /** Whether SCTLR_EL1 has other bits than when it was decoded that what pages may be used for depends on, TCF0 apart. */
+  hasOtherControls(state: CpuState): boolean {
+    return (
+      ((state.sysregLow(SCTLR) ^ this.controlsLow) & ~SCTLR_PAC) !== 0 ||
+      ((state.sysregHigh(SCTLR) ^ this.controlsHigh) & ~SCTLR_TCF0) !== 0
+    );
+  }
+
   decode(state: CpuState): void {
     const sctlr = state.sysregLow(SCTLR);
     const sctlrHigh = state.sysregHigh(SCTLR);
+    this.controlsLow = sctlr;
+    this.controlsHigh = sctlrHigh;
     this.on = (sctlr & 1) !== 0;
     this.alignmentChecked = (sctlr & 2) !== 0;
     this.unalignedOrdered = (sctlr & 0x40) !== 0;

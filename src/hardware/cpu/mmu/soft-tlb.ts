@@ -158,6 +158,17 @@ export class SoftTlb implements UniformTagCache {
     return this.fills > FILLED_ENTRIES ? n : this.filled[n];
   }
 
+  /** Takes entries that were dropped out of those to be looked at. */
+  private forgetInvalid(): void {
+    let kept = 0;
+    for (let n = 0; n < this.fills; n++) {
+      const entry = this.filled[n];
+      if (this.isValid((this.first >>> 2) + entry * WORDS)) this.filled[kept++] = entry;
+      else this.isFilled[entry] = 0;
+    }
+    this.fills = kept;
+  }
+
   dropAll(): void {
     if (this.fills === 0) return;
     if (this.fills > FILLED_ENTRIES) {
@@ -174,6 +185,15 @@ export class SoftTlb implements UniformTagCache {
     this.largest[1] = 12;
     this.blockRegions.fill(0);
     this.locals = 0;
+  }
+
+  /** Drops one context's entries. */
+  dropContext(context: number): void {
+    const first = context * TLB.entries;
+    for (let n = 0; n < this.candidates; n++) {
+      const entry = this.candidate(n);
+      if (entry >= first && entry < first + TLB.entries) this.invalidate(entry);
+    }
   }
 
   /** Drops what belongs to one address space: the lower half, and pages that are not global. */
@@ -227,6 +247,7 @@ export class SoftTlb implements UniformTagCache {
     const shift = (attributes >>> ATTR_SIZE_SHIFT) & ATTR_SIZE_MASK;
     this.shifts[entry] = shift;
     if (this.isFilled[entry] === 0) {
+      if (this.fills === FILLED_ENTRIES) this.forgetInvalid();
       this.isFilled[entry] = 1;
       if (this.fills < FILLED_ENTRIES) this.filled[this.fills] = entry;
       this.fills++;
