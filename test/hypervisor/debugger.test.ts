@@ -22,7 +22,7 @@ const plain = (page: number): bigint => tagged(page) | (1n << 2n);
 /** A VM whose vCPU translates with three levels of tables (Arm ARM D8.3), and has run nothing. */
 function start(options: { protect?: boolean; extensions?: Extensions } = {}) {
   const protect = options.protect ?? false;
-  const memory = new PhysicalMemory({ frames: 64, systemBytes: 8 << 20 });
+  const memory = new PhysicalMemory({ frames: 64, systemBytes: 16 << 20 });
   const host = new Host(memory, { pkvm: protect });
   const space = host.createAddressSpace();
   const vm = new Vm(host, space, {

@@ -113,7 +113,7 @@
                                             (i32.shr_u
                                               (local.get $l6)
                                               (i32.const 22)))
-                                          (i32.const 4095))
+                                          (i32.const 16383))
                                         (i32.const 5)))))
                                 (local.get $l7))
                               (i64.const -4096))

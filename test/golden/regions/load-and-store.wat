@@ -73,7 +73,7 @@
                               (i32.shr_u
                                 (local.get $l9)
                                 (i32.const 22)))
-                            (i32.const 4095))
+                            (i32.const 16383))
                           (i32.const 5))))
                     (if $I9
                       (i64.ne
@@ -120,7 +120,7 @@
                               (i32.shr_u
                                 (local.get $l5)
                                 (i32.const 22)))
-                            (i32.const 4095))
+                            (i32.const 16383))
                           (i32.const 5))))
                     (if $I10
                       (i64.ne

@@ -80,7 +80,7 @@
                               (i32.shr_u
                                 (local.get $l9)
                                 (i32.const 22)))
-                            (i32.const 4095))
+                            (i32.const 16383))
                           (i32.const 5))))
                     (local.set $l7
                       (i32.add

@@ -79,7 +79,7 @@
                               (i32.shr_u
                                 (local.get $l21)
                                 (i32.const 22)))
-                            (i32.const 4095))
+                            (i32.const 16383))
                           (i32.const 5))))
                     (if $I9
                       (i64.ne
@@ -211,7 +211,7 @@
                               (i32.shr_u
                                 (local.get $l5)
                                 (i32.const 22)))
-                            (i32.const 4095))
+                            (i32.const 16383))
                           (i32.const 5))))
                     (if $I14
                       (i64.ne

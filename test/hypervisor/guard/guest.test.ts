@@ -50,7 +50,7 @@ interface Options {
 /** Runs a program until it waits, fails, or has left 20 times; loads of the VMM's give 0x77. */
 function run(source: string, options: Options = {}): Outcome {
   const { isProtected = true, extensions = EVERYTHING, guarded = [], user = false } = options;
-  const host = new Host(new PhysicalMemory({ frames: 64, systemBytes: 1 << 20 }), { pkvm: true });
+  const host = new Host(new PhysicalMemory({ frames: 64, systemBytes: 8 << 20 }), { pkvm: true });
   const space = host.createAddressSpace();
   const vm = new Vm(host, space, {
     vcpus: 1,
@@ -253,7 +253,7 @@ describe('a protected guest (pKVM)', () => {
 
 describe('hostile hypercalls of a protected guest', () => {
   it('any function with any arguments leaves a VM that the audit finds sound', () => {
-    const host = new Host(new PhysicalMemory({ frames: 64, systemBytes: 1 << 20 }), { pkvm: true });
+    const host = new Host(new PhysicalMemory({ frames: 64, systemBytes: 8 << 20 }), { pkvm: true });
     const space = host.createAddressSpace();
     const vm = new Vm(host, space, {
       ...{ vcpus: 1, gic: 3, protected: true, engine: 'interpreter' },

@@ -54,7 +54,7 @@ export class Realm {
   readonly hva: Hva;
 
   constructor(options: Partial<VmOptions> = {}, fill?: (realm: Realm) => void) {
-    this.host = new Host(new PhysicalMemory({ frames: 64, systemBytes: 1 << 20 }));
+    this.host = new Host(new PhysicalMemory({ frames: 64, systemBytes: 8 << 20 }));
     this.space = this.host.createAddressSpace();
     this.vm = new Vm(this.host, this.space, {
       vcpus: 1,
