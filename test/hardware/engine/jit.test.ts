@@ -49,6 +49,24 @@ describe('the region JIT', () => {
     expect(failures).toEqual([]);
   });
 
+  it('lets go of regions where there is no room, and goes on', () => {
+    const jits: Jit[] = [];
+    const driver = new EngineDriver((memory) => {
+      const jit = new Jit(memory, undefined, { hot: 1, batch: 2, regions: 8 });
+      jits.push(jit);
+      return jit;
+    });
+    // Forty functions in turn, three times: many more than there is room for.
+    const functions = Array.from({ length: 40 }, (_, k) => `f${k}: add x0, x0, #${k}\neor x1, x1, x0\nret`);
+    const calls = functions.map((_, k) => `bl f${k}`);
+    const source = ['mov x20, #3', `again: ${calls.join('\n')}`, 'subs x20, x20, #1', 'b.ne again', 'b end'];
+    const code = [...assemble([...source, ...functions, 'end: nop'].join('\n'), CODE_ADDRESS)];
+    const c = { code, x: new BigUint64Array(31) };
+    for (let round = 0; round < 3; round++)
+      expect(differences(driver.run(c), interpreterDriver().run(c))).toEqual([]);
+    expect(jits[0]?.counters.evicted).toBeGreaterThan(40);
+  });
+
   it('keeps loops, calls and nested branches in structured code', () => {
     const { driver } = jitDriver();
     const code = [...assemble(LOOPS, CODE_ADDRESS)];
