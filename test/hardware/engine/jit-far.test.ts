@@ -40,6 +40,31 @@ const PROGRAMS: Record<string, PagedProgram> = {
       [H]: 'tbz x20, #2, out\nadds x1, x1, x20\nadc x3, x3, x1\nret\nout: eor x1, x1, x20\nret',
     },
   },
+  'accesses near each other, some behind the last page': {
+    faults: true,
+    pages: {
+      // Between 8 and 23 bytes before the end of what is mapped.
+      [MAIN]: loop(`
+        movz x11, #0x1fe9
+        add x11, x21, x11
+        and x12, x20, #15
+        add x11, x11, x12
+        ldr x1, [x11]
+        str x1, [x11, #-16]
+        ldp x2, x3, [x11, #8]
+        strb w20, [x11, #7]
+        add x13, x11, #4
+        ldr w4, [x13, #8]
+        mov x14, x13
+        str x4, [x14, #-12]
+        ldr x5, [x14], #16
+        ldrb w6, [x14, #-9]
+        stp x5, x6, [x11, #-32]!
+        ldr x7, [x11, #40]
+        ${CALL_F}`),
+      [F]: 'ldr x8, [x11, #24]\nadd x8, x8, x7\nstr x8, [x11, #32]\nret',
+    },
+  },
   'tail calls': {
     pages: {
       [MAIN]: loop(`${CALL_F}\nadd x4, x4, x1`),
