@@ -3,8 +3,7 @@
 //   node scripts/run.js test/boot/memory.ts [options] [jit] [modules] [mixed]
 //
 //   --minutes N   how long each load runs (default 10)
-//   --warm N      minutes of all loads in turn before (default 3): the C library keeps the most that V8's optimizing
-//                 compiler ever used on each of its threads, some 60 MiB each for the largest regions, as free memory
+//   --warm N      minutes of all loads in turn before (default 3): what V8's optimizing compiler once used stays resident
 //   --every S     seconds between samples (default 5)
 //   --collect     collects garbage before each sample: what still grows then is no garbage
 //
@@ -21,7 +20,7 @@ import { collectGarbage, resident, trend } from './resident.ts';
 
 const FLAT_PART = 0.05;
 const FLAT_BYTES = 8 << 20;
-const COUNTERS = ['regionsCompiled', 'revalidated', 'flushes'] as const;
+const COUNTERS = ['regionsCompiled', 'revalidated', 'evicted'] as const;
 
 interface Sample {
   readonly seconds: number;
