@@ -8,11 +8,12 @@ import { generatedImages, offerImage } from '../hardware/index.ts';
 const FILE = new URL('./interpreter.bin', import.meta.url);
 const NEWLINE = 10;
 
-/** Writes what this program has generated: a line of JSON, the tables, the module. */
+/** Writes what this program has generated: a line of JSON, the tables, the decision tree, the module. */
 export function writeInterpreter(): void {
-  for (const { module, tables, ...rest } of generatedImages()) {
-    const head = JSON.stringify({ ...rest, tableBytes: tables.length });
-    writeFileSync(FILE, Buffer.concat([Buffer.from(`${head}\n`), tables, module]));
+  for (const { module, tables, tree, ...rest } of generatedImages()) {
+    const head = JSON.stringify({ ...rest, tableBytes: tables.length, treeWords: tree.length });
+    const words = Buffer.from(tree.buffer, tree.byteOffset, tree.byteLength);
+    writeFileSync(FILE, Buffer.concat([Buffer.from(`${head}\n`), tables, words, module]));
   }
 }
 
@@ -25,8 +26,11 @@ export function readInterpreter(): void {
     return;
   }
   const end = file.indexOf(NEWLINE);
-  const { tableBytes, ...rest } = JSON.parse(file.toString('utf8', 0, end));
+  const { tableBytes, treeWords, ...rest } = JSON.parse(file.toString('utf8', 0, end));
   const tables = end + 1;
-  const module = tables + tableBytes;
-  offerImage({ ...rest, tables: file.subarray(tables, module), module: file.subarray(module) });
+  const words = tables + tableBytes;
+  const tree = new Int32Array(treeWords);
+  const module = words + tree.byteLength;
+  new Uint8Array(tree.buffer).set(file.subarray(words, module));
+  offerImage({ ...rest, tree, tables: file.subarray(tables, words), module: file.subarray(module) });
 }

@@ -28,16 +28,20 @@ export interface Switch {
   readonly low: number;
   readonly width: number;
   /** Non-negative: a variant. UNDEFINED: none. Else ~index of another switch. */
-  readonly next: readonly number[];
+  readonly next: Int32Array;
 }
 
 export const UNDEFINED = 0x7fffffff;
 
-export interface Decoder {
-  readonly variants: readonly Variant[];
+/** What decoding does, without the rows that it leads to: plain numbers, which can be kept in a file. */
+export interface DecisionTree {
   /** By keyOf(insn); entries as in Switch.next. */
   readonly root: Int32Array;
   readonly switches: readonly Switch[];
+}
+
+export interface Decoder extends DecisionTree {
+  readonly variants: readonly Variant[];
   /** The variant of an encoding, or undefined. */
   decode(insn: number): Variant | undefined;
 }
@@ -89,12 +93,35 @@ function* keysOf(leaf: Leaf): Generator<number> {
   } while (bits !== 0);
 }
 
-/** Builds the decision tree. Throws where two rows claim one encoding. */
+/** The decoder of these rows, by a tree that was built for them before. */
+export function decoderWith(tree: DecisionTree, rows: readonly Row[]): Decoder {
+  const variants: Variant[] = [];
+  for (const row of rows) expand(row, variants, []);
+  return decoderOf(variants, tree);
+}
+
+/** The decoder of these rows. Throws where two of them claim one encoding. */
 export function buildDecoder(rows: readonly Row[]): Decoder {
   const variants: Variant[] = [];
   const leaves: Leaf[] = [];
   for (const row of rows) expand(row, variants, leaves);
+  return decoderOf(variants, buildTree(variants, leaves));
+}
 
+function decoderOf(variants: readonly Variant[], tree: DecisionTree): Decoder {
+  const { root, switches } = tree;
+  const decode = (insn: number): Variant | undefined => {
+    let at = root[keyOf(insn)] as number;
+    while (at < 0) {
+      const { low, width, next } = switches[~at] as Switch;
+      at = next[(insn >>> low) & ((1 << width) - 1)] as number;
+    }
+    return at === UNDEFINED ? undefined : variants[at];
+  };
+  return { variants, root, switches, decode };
+}
+
+function buildTree(variants: readonly Variant[], leaves: readonly Leaf[]): DecisionTree {
   const switches: Switch[] = [];
   const known = new Map<string, number>();
 
@@ -109,8 +136,12 @@ export function buildDecoder(rows: readonly Row[]): Decoder {
   };
 
   const node = (candidates: readonly Leaf[], tested: number): number => {
-    const open = candidates.reduce((m, leaf) => m | leaf.mask, 0) & ~tested;
+    let open = 0;
+    for (const { mask } of candidates) open |= mask;
+    open &= ~tested;
     if (open === 0) {
+      const [first, second] = candidates;
+      if (first && !second) return first.variant;
       return claimant(new Set(candidates.map((leaf) => leaf.variant)));
     }
     const key = `${tested}:${candidates.map((leaf) => leaf.id).join()}`;
@@ -122,16 +153,13 @@ export function buildDecoder(rows: readonly Row[]): Decoder {
     while (low > 0 && high - low < 7 && (open >>> (low - 1)) & 1) low--;
     const width = high - low + 1;
     const field = ((1 << width) - 1) << low;
-    const next: number[] = [];
-    for (let n = 0; n < 1 << width; n++) {
+    const next = Int32Array.from({ length: 1 << width }, (_, n) => {
       const bits = n << low;
-      next.push(
-        node(
-          candidates.filter((leaf) => ((leaf.value ^ bits) & leaf.mask & field) === 0),
-          tested | field,
-        ),
+      return node(
+        candidates.filter((leaf) => ((leaf.value ^ bits) & leaf.mask & field) === 0),
+        tested | field,
       );
-    }
+    });
     const result = ~(switches.push({ low, width, next }) - 1);
     known.set(key, result);
     return result;
@@ -149,16 +177,29 @@ export function buildDecoder(rows: readonly Row[]): Decoder {
   cells.forEach((cell, key) => {
     if (cell) root[key] = node(cell, KEY_MASK);
   });
+  return { root, switches };
+}
 
-  const decode = (insn: number): Variant | undefined => {
-    let at = root[keyOf(insn)] as number;
-    while (at < 0) {
-      const { low, width, next } = switches[~at] as Switch;
-      at = next[(insn >>> low) & ((1 << width) - 1)] as number;
-    }
-    return at === UNDEFINED ? undefined : variants[at];
-  };
-  return { variants, root, switches, decode };
+/** The tree in one row of numbers: how many switches there are, each one's `low`, `width` and `next`, and the root. */
+export function packTree({ root, switches }: DecisionTree): Int32Array {
+  return Int32Array.from([
+    switches.length,
+    ...switches.flatMap(({ low, width, next }) => [low, width, ...next]),
+    ...root,
+  ]);
+}
+
+/** The tree that packTree() packed, which shares its numbers. */
+export function unpackTree(words: Int32Array): DecisionTree {
+  let at = 1;
+  const switches = Array.from({ length: words[0] as number }, (): Switch => {
+    const low = words[at] as number;
+    const width = words[at + 1] as number;
+    const from = at + 2;
+    at = from + (1 << width);
+    return { low, width, next: words.subarray(from, at) };
+  });
+  return { root: words.subarray(at), switches };
 }
 
 /** An encoding taken apart: its row and every field. */

@@ -10,10 +10,13 @@ export {
   buildDecoder,
   type Decoder,
   decodeFields,
+  decoderWith,
   KEY_BITS,
   keyOf,
+  packTree,
   type Switch,
   UNDEFINED,
+  unpackTree,
   type Variant,
 } from './decoder.ts';
 export { type GenerateOptions, Random, randomInstruction } from './generate.ts';

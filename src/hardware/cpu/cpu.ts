@@ -55,7 +55,8 @@ export interface CpuOptions {
 
 const NO_EXTERNAL: ExternalSystemRegisters = { read: () => undefined, write: () => false };
 const NO_OTHERS: TranslationCaches = { dropAll() {}, dropAsid() {}, dropAddress() {} };
-const MAX_BUDGET = 0x7fff_ffff;
+/** Four bytes an instruction are less than what a host offset can tell (STATE.budgetEnd). */
+const MAX_BUDGET = 0x3fff_ffff;
 const MASK_64 = 0xffff_ffff_ffff_ffffn;
 
 /** Bits of a pointer that hold its PAC: above the address, without bit 55 and without an ignored top byte. */

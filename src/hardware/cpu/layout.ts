@@ -97,6 +97,8 @@ export const STATE = {
    */
   pacMask: l.u64s(4),
   pacEnabled: l.u32(),
+  /** The interpreter's own: the host offset at which the budget is used up if no branch is taken. */
+  budgetEnd: l.u32(),
 
   /** i64[SYSTEM_REGISTERS]: storage of the system registers, assigned by the system register table. */
   sysregs: l.u64s(256),

@@ -63,7 +63,7 @@ export interface TagPlaces {
 }
 
 /** i64 that is zero where the address is a multiple of what the access must be aligned to. */
-function misaligned(c: Code, { aligned, address, bytes }: Lookup): Value {
+export function misaligned(c: Code, { aligned, address, bytes }: Lookup): Value {
   return aligned ? address.and((typeof aligned === 'number' ? aligned : bytes) - 1) : c.i64(0);
 }
 

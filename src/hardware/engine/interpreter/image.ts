@@ -5,11 +5,14 @@ import {
   buildDecoder,
   builtHelpers,
   type Decoder,
+  decoderWith,
   type Feature,
   hostHelpers,
   instructionTable,
+  packTree,
   UNALLOCATED,
   UNDEFINED,
+  unpackTree,
   type Variant,
 } from '../../a64/index.ts';
 import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm/index.ts';
@@ -86,6 +89,9 @@ export interface InterpreterImage extends Placement {
 export interface ImageBytes extends Placement {
   /** The features and places that it was made for. */
   readonly key: string;
+  /** The features that are absent (featureKey), and the decision tree of the rest (packTree). */
+  readonly features: string;
+  readonly tree: Int32Array;
   /** The WebAssembly module. */
   readonly module: Uint8Array;
 }
@@ -99,8 +105,11 @@ export const generatedImages = (): Iterable<ImageBytes> => bytes.values();
 /** An image from an earlier run of this very program, so that it need not be generated. */
 export function offerImage(image: ImageBytes): void {
   bytes.set(image.key, image);
+  trees.set(image.features, image.tree);
 }
 
+/** Decision trees that were offered, by featureKey. */
+const trees = new Map<string, Int32Array>();
 const decoders = new Map<string, Decoder>();
 const images = new Map<string, InterpreterImage>();
 
@@ -110,7 +119,9 @@ function decoderFor(absent: ReadonlySet<Feature>): Decoder {
   const key = featureKey(absent);
   let decoder = decoders.get(key);
   if (!decoder) {
-    decoder = buildDecoder(instructionTable(absent));
+    const rows = instructionTable(absent);
+    const tree = trees.get(key);
+    decoder = tree ? decoderWith(unpackTree(tree), rows) : buildDecoder(rows);
     decoders.set(key, decoder);
   }
   return decoder;
@@ -127,7 +138,12 @@ export function interpreterImage(
   const key = `${featureKey(absent)}:${base}:${jit?.codeCache}:${jit?.spareTable}`;
   let image = images.get(key);
   if (!image) {
-    const made = bytes.get(key) ?? generate(key, decoder, new TableLayout(decoder, base), jit);
+    const made = bytes.get(key) ?? {
+      key,
+      features: featureKey(absent),
+      tree: packTree(decoder),
+      ...generate(decoder, new TableLayout(decoder, base), jit),
+    };
     bytes.set(key, made);
     image = { ...made, decoder, module: new WebAssembly.Module(made.module) };
     images.set(key, image);
@@ -135,7 +151,11 @@ export function interpreterImage(
   return { image, base };
 }
 
-function generate(key: string, decoder: Decoder, layout: TableLayout, jit: JitHooks | undefined): ImageBytes {
+function generate(
+  decoder: Decoder,
+  layout: TableLayout,
+  jit: JitHooks | undefined,
+): Placement & { readonly module: Uint8Array } {
   const module = new ModuleWriter();
   module.importMemory('host', 'memory', SMALLEST_MEMORY, LARGEST_MEMORY);
   const tables = {
@@ -151,9 +171,17 @@ function generate(key: string, decoder: Decoder, layout: TableLayout, jit: JitHo
   const switches = decoder.switches.map(declare);
   const undefinedHandler = declare();
 
-  for (const [k, variant] of decoder.variants.entries()) {
-    module.define(handlers[k] as FunctionRef, handlerBody(module, runtime, variant));
-  }
+  const define = (handler: FunctionRef, variant: Variant): void => {
+    let whole: FunctionRef | undefined;
+    const declareWhole = (): FunctionRef => {
+      whole ??= declare();
+      return whole;
+    };
+    const isBrief = variant.row.flow !== 'leave';
+    module.define(handler, handlerBody(module, runtime, variant, isBrief ? declareWhole : undefined));
+    if (whole) module.define(whole, handlerBody(module, runtime, variant));
+  };
+  for (const [k, variant] of decoder.variants.entries()) define(handlers[k] as FunctionRef, variant);
   for (const [k, { low, width }] of decoder.switches.entries()) {
     const c = new Code(module, HANDLER);
     const insn = c.param(1);
@@ -167,12 +195,11 @@ function generate(key: string, decoder: Decoder, layout: TableLayout, jit: JitHo
     c.tailCallIndirect(HANDLER, handler, c.param(0), insn, c.param(2), c.param(3));
     module.define(switches[k] as FunctionRef, c.finish());
   }
-  module.define(undefinedHandler, handlerBody(module, runtime, { row: UNALLOCATED, fields: {} }));
+  define(undefinedHandler, { row: UNALLOCATED, fields: {} });
   const elements = [...handlers, ...switches, undefinedHandler];
   module.setTable(elements, jit?.spareTable, 'table');
 
   return {
-    key,
     module: module.encode(),
     tables: fillTables(decoder, layout, (next) =>
       next === UNDEFINED ? elements.length - 1 : next < 0 ? handlers.length + ~next : next,
@@ -184,10 +211,16 @@ function generate(key: string, decoder: Decoder, layout: TableLayout, jit: JitHo
   };
 }
 
-function handlerBody(module: ModuleWriter, runtime: Runtime, variant: Variant): Uint8Array {
+/** `whole` declares the handler for what this one leaves out; without it, it leaves nothing out. */
+function handlerBody(
+  module: ModuleWriter,
+  runtime: Runtime,
+  variant: Variant,
+  whole?: () => FunctionRef,
+): Uint8Array {
   const c = new Code(module, HANDLER);
   try {
-    new InterpreterInsn(c, variant, runtime).emit();
+    new InterpreterInsn(c, variant, runtime, whole).emit();
     return c.finish();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

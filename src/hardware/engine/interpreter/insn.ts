@@ -1,5 +1,7 @@
 // The interpreter's side of Insn: one handler per variant, fields read from the instruction word at run time,
-// registers in STATE. Every handler ends by fetching, decoding and tail-calling the next.
+// registers in STATE. Every handler ends by fetching, decoding and tail-calling the next. A handler that may need the
+// system half comes as two: a brief one, which knows only what needs no call and so keeps nothing on the stack, and the
+// whole one, to which it passes an instruction on before it has had an effect.
 
 import type { Fields, MemoryOptions, ReachOptions, RegisterRef, Variant } from '../../a64/index.ts';
 import { extractField, Insn } from '../../a64/index.ts';
@@ -15,23 +17,26 @@ export class InterpreterInsn extends Insn {
   readonly f: Fields;
   private readonly insn: Value;
   private readonly hpc: Value;
-  /** What remains after this instruction. */
-  private readonly budget: Value;
+  private readonly rowEnd: Value;
   private readonly variant: Variant;
   private readonly runtime: Runtime;
+  /** The whole handler; undefined in it. */
+  private readonly whole: (() => FunctionRef) | undefined;
   private readonly root: unknown;
   private ended = false;
 
-  constructor(c: Code, variant: Variant, runtime: Runtime) {
+  /** `whole` declares the whole handler; without it, this is the one. */
+  constructor(c: Code, variant: Variant, runtime: Runtime, whole?: () => FunctionRef) {
     super();
     this.c = c;
     this.variant = variant;
     this.runtime = runtime;
+    this.whole = whole;
     this.f = variant.fields;
     this.cpu = c.param(0);
     this.insn = c.param(1);
     this.hpc = c.param(2);
-    this.budget = c.param(3);
+    this.rowEnd = c.param(3);
     this.root = c.block;
   }
 
@@ -43,7 +48,28 @@ export class InterpreterInsn extends Insn {
       this.exceptionIf(trapped, EXCEPTION.fpTrap, 0);
     }
     row.semantics(this);
-    if (!this.ended) this.runtime.continueAt(this.c, this.hpc.add(4), this.budget);
+    if (!this.ended) this.runtime.continueAt(this.c, this.hpc.add(4), this.rowEnd);
+  }
+
+  /** What remains after this instruction. */
+  private get budget(): Value {
+    return this.runtime.budgetAt(this.c, this.hpc.add(4));
+  }
+
+  /** Whether what needs the system half is the whole handler's. */
+  get isBrief(): boolean {
+    return this.whole !== undefined;
+  }
+
+  /** Has the whole handler execute the instruction, which has had no effect yet. */
+  leaveToWhole(condition?: Value): void {
+    const leave = (): void => {
+      const whole = (this.whole as () => FunctionRef)();
+      this.c.tailCall(whole, this.cpu, this.insn, this.hpc, this.rowEnd);
+      this.end();
+    };
+    if (condition) this.c.if(condition, leave);
+    else leave();
   }
 
   /** After a statement that ends the instruction: whether the rest of the handler is unreachable. */
@@ -203,6 +229,10 @@ export class InterpreterInsn extends Insn {
   }
   /** For Runtime's memory paths: calls a service and leaves where it says so; returns its result. */
   callOrLeave(name: string, isLeave: (result: Value) => Value, ...args: Value[]): Value {
+    if (this.isBrief) {
+      this.leaveToWhole();
+      return this.i32(0);
+    }
     this.settle();
     const result = this.service(name, ...args);
     this.c.if(isLeave(result), () => this.c.return(1));
@@ -210,6 +240,10 @@ export class InterpreterInsn extends Insn {
   }
 
   exception(kind: number, imm: Value): void {
+    if (this.isBrief) {
+      this.leaveToWhole();
+      return;
+    }
     this.settle();
     const result = this.service('exception', this.i32(kind), imm);
     // WFI and WFE with a wake-up pending complete at once.

@@ -12,8 +12,10 @@ import {
   infoOf,
   LOADS,
   type Lookup,
+  misaligned,
   reachOffset,
   STORES,
+  tlbDifference,
   tlbEntry,
 } from '../tlb-lookup.ts';
 import type { InterpreterInsn } from './insn.ts';
@@ -33,7 +35,10 @@ export const SERVICE_SIGNATURES = {
 /** Status: control arrived often enough where STATE.hpc says; pc and budget are stored. */
 export const HOT_CODE = 2;
 
-/** Parameters of every handler: state, instruction, its host offset, the budget after it. */
+/**
+ * Parameters of every handler: state, instruction, its host offset, and the host offset at which a row of instructions
+ * ends: the page does, or the budget is used up. What remains of the budget is known by STATE.budgetEnd.
+ */
 export const HANDLER = { params: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] } as const;
 
 /** Parameters of a compiled region: the vCPU's state and its budget. */
@@ -85,6 +90,8 @@ export class Runtime {
   private readonly jumpIndirectFunction: FunctionRef;
   private readonly hasRegions: boolean;
   private readonly enterFunction: FunctionRef | undefined;
+  private readonly endOfRowFunction: FunctionRef;
+  private readonly stopFunction: FunctionRef;
 
   constructor(
     module: ModuleWriter,
@@ -104,9 +111,11 @@ export class Runtime {
       this.helpers.set(name, module.importFunction('helper', name, params, results));
     }
     this.hasRegions = tables.jit !== undefined;
+    this.stopFunction = this.defineStop();
     if (tables.jit) this.enterFunction = this.defineEnter(tables.jit, tables.arrivals);
     this.jumpFunction = this.defineJump('jump');
     this.jumpIndirectFunction = this.defineJump('jumpIndirect');
+    this.endOfRowFunction = this.defineEndOfRow();
     this.defineRun();
     if (this.enterFunction) this.exportForRegions();
   }
@@ -128,18 +137,29 @@ export class Runtime {
     return ref;
   }
 
-  /** The instruction at host offset `hpc`, which may be the first of the next page. */
-  continueAt(c: Code, hpc: Value, budget: Value): void {
-    c.if(hpc.and(4095).eqz(), () => {
-      this.jump(c, this.pcOf(c, hpc), budget);
-    });
-    this.continueInPage(c, hpc, budget);
+  /** The instruction at host offset `hpc`, which follows the current one in its row. */
+  continueAt(c: Code, hpc: Value, rowEnd: Value): void {
+    c.if(hpc.eq(rowEnd), () => c.tailCall(this.endOfRowFunction, c.param(0), hpc));
+    this.dispatch(c, hpc, rowEnd);
   }
 
-  /** The instruction at host offset `hpc`, in the same page as the current one. */
-  continueInPage(c: Code, hpc: Value, budget: Value): void {
+  /** What remains of the budget before the instruction at host offset `hpc` of the current row. */
+  budgetAt(c: Code, hpc: Value): Value {
+    return c.load('i32.load', c.param(0), STATE.budgetEnd, 'state').sub(hpc).shrU(2);
+  }
+
+  /** The instruction at host offset `hpc` in the current page. */
+  private continueInPage(c: Code, hpc: Value, budget: Value): void {
     c.if(budget.eqz(), () => this.stopAt(c, this.pcOf(c, hpc), budget));
-    this.dispatch(c, hpc, budget);
+    this.startRow(c, hpc, budget);
+  }
+
+  /** The same where something remains of the budget: the first of a row. */
+  private startRow(c: Code, hpc: Value, budget: Value): void {
+    const inPage = c.i32(4096).sub(hpc.and(4095));
+    const inBudget = budget.shl(2);
+    c.store('i32.store', c.param(0), STATE.budgetEnd, hpc.add(inBudget), 'state');
+    this.dispatch(c, hpc, hpc.add(c.select(inBudget.ltU(inPage), inBudget, inPage)));
   }
 
   /** The instruction at host offset `hpc` in the current page, after a branch: where there is a JIT, its region. */
@@ -148,11 +168,11 @@ export class Runtime {
     else this.continueInPage(c, hpc, budget);
   }
 
-  private dispatch(c: Code, hpc: Value, budget: Value): void {
+  private dispatch(c: Code, hpc: Value, rowEnd: Value): void {
     const insn = c.load('i32.load', hpc, 0, 'guest');
     const key = insn.shrU(21).shl(7).or(insn.shrU(9).and(126));
     const index = c.load('i32.load16_u', key, this.decodeTable, 'constant');
-    c.tailCallIndirect(HANDLER, index, c.param(0), insn, hpc, budget.sub(1));
+    c.tailCallIndirect(HANDLER, index, c.param(0), insn, hpc, rowEnd);
   }
 
   /** The interpreter and everything outside of generated code find NZCV in STATE.nzcv; regions leave it uncomputed. */
@@ -168,11 +188,30 @@ export class Runtime {
 
   /** Returns to TypeScript with pc and budget stored, before the instruction at `pc`. */
   stopAt(c: Code, pc: Value, budget: Value): void {
+    c.tailCall(this.stopFunction, c.param(0), pc, budget);
+  }
+
+  private defineStop(): FunctionRef {
+    const { params, results } = CONTINUATIONS.stopAt;
+    const ref = this.module.declare(params, results, 'stopAt');
+    const c = new Code(this.module, ref.signature);
     const cpu = c.param(0);
     this.settleFlags(c);
-    c.store('i64.store', cpu, STATE.pc, pc, 'state');
-    c.store('i32.store', cpu, STATE.budget, budget, 'state');
+    c.store('i64.store', cpu, STATE.pc, c.param(1), 'state');
+    c.store('i32.store', cpu, STATE.budget, c.param(2), 'state');
     c.return(STOPPED);
+    this.module.define(ref, c.finish());
+    return ref;
+  }
+
+  /** (cpu, hpc): goes on in the next page, or stops where the budget is used up. */
+  private defineEndOfRow(): FunctionRef {
+    const ref = this.module.declare(['i32', 'i32'], ['i32']);
+    const c = new Code(this.module, ref.signature);
+    const hpc = c.param(1);
+    this.jump(c, this.pcOf(c, hpc), this.budgetAt(c, hpc));
+    this.module.define(ref, c.finish());
+    return ref;
   }
 
   /** The instruction at virtual address `target`. */
@@ -254,7 +293,7 @@ export class Runtime {
     if (this.enterFunction && kind !== 'interpretAt') c.tailCall(this.enterFunction, cpu, hpc, budget);
     else {
       this.settleFlags(c);
-      this.dispatch(c, hpc, budget);
+      this.startRow(c, hpc, budget);
     }
     this.module.define(ref, c.finish());
     return ref;
@@ -282,7 +321,7 @@ export class Runtime {
     c.store('i32.store', entry, 4, count, 'state');
     c.if(count.eqz(), () => this.tellHot(c, hpc, budget));
     this.settleFlags(c);
-    this.dispatch(c, hpc, budget);
+    this.startRow(c, hpc, budget);
     this.module.define(ref, c.finish());
     return ref;
   }
@@ -301,7 +340,7 @@ export class Runtime {
     this.module.export(this.jumpIndirectFunction, 'jumpIndirect');
     this.module.export(this.defineJump('interpretAt'), 'interpretAt');
     const define = (
-      name: 'hot' | 'interpret' | 'stop' | 'stopAt',
+      name: 'hot' | 'interpret' | 'stop',
       body: (c: Code, where: Value, budget: Value) => void,
     ): void => {
       const { params, results } = CONTINUATIONS[name];
@@ -316,7 +355,6 @@ export class Runtime {
       this.continueInPage(c, hpc, budget);
     });
     define('stop', (c, hpc, budget) => this.stopAt(c, this.pcOf(c, hpc), budget));
-    define('stopAt', (c, pc, budget) => this.stopAt(c, pc, budget));
     for (const name of Object.keys(this.builtHelpers)) this.module.export(this.helper(name), name);
   }
 
@@ -359,6 +397,11 @@ export class Runtime {
   /** Runs `direct` with the host offset where the soft TLB serves the access and its tags match, else `slow`. */
   private access(i: InterpreterInsn, lookup: Lookup, direct: (host: Value) => void, slow: () => void): void {
     const host = hostAddress(i.c, lookup.entry, lookup.address);
+    if (i.isBrief) {
+      i.leaveToWhole(tlbDifference(i.c, lookup).or(misaligned(i.c, lookup)).ne(0));
+      direct(host);
+      return;
+    }
     branchByHit(i.c, i.cpu, lookup, host, this.tagBias(i.c), () => direct(host), slow);
   }
 

@@ -60,8 +60,9 @@ export class NearAccesses {
   remember(address: Value, bytes: number, write: boolean, host: Value): void {
     const known = relative(address);
     if (!known) return;
+    const { base, position, offset } = known;
     const inPage = address.wrap().and(PAGE - 1);
-    this.served.set(known.base, { ...known, block: this.code.block, bytes, write, host, inPage });
+    this.served.set(base, { base, position, offset, block: this.code.block, bytes, write, host, inPage });
   }
 
   /** Before a register is set: what is known by the value's own register will be known by this one. */
@@ -96,7 +97,8 @@ export class NearAccesses {
   private current({ base, position }: Relative): Served | undefined {
     const served = this.served.get(base);
     if (!served || !this.code.isInside(served.block)) return undefined;
-    const [from, to] = [served.position, position].sort((a, b) => a - b) as [number, number];
+    const from = Math.min(served.position, position);
+    const to = Math.max(served.position, position);
     return base.epoch.changedBetween(from, to) ? undefined : served;
   }
 }
