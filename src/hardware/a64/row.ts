@@ -43,9 +43,10 @@ export type Feature =
 
 /**
  * Where control goes after an instruction, where not simply on: to a fixed address always (jump, or call when it
- * links), to it or on (branch), to one from a register (indirect, or return for a RET), or out of generated code (leave).
+ * links), to it or on (branch), to one from a register (indirect, indirectCall when it links, return for a RET), or out of
+ * generated code (leave).
  */
-export type Flow = 'jump' | 'call' | 'branch' | 'indirect' | 'return' | 'leave';
+export type Flow = 'jump' | 'call' | 'branch' | 'indirect' | 'indirectCall' | 'return' | 'leave';
 
 export interface RowOptions {
   readonly flow?: Flow;

@@ -17,6 +17,9 @@ class Layout {
 
 const l = new Layout();
 
+/** Calls that compiled code waits for at a time. */
+export const RETURNS = 32;
+
 /** Index into X of the slot that always reads zero (XZR), and of the current stack pointer. */
 export const XZR = 31;
 export const SP = 32;
@@ -99,6 +102,10 @@ export const STATE = {
   pacEnabled: l.u32(),
   /** The interpreter's own: the host offset at which the budget is used up if no branch is taken. */
   budgetEnd: l.u32(),
+
+  /** Compiled code's own: how many calls it waits for, and i64[RETURNS], where the last of them will return to. */
+  returnDepth: l.u32(),
+  returns: l.u64s(RETURNS),
 
   /** i64[SYSTEM_REGISTERS]: storage of the system registers, assigned by the system register table. */
   sysregs: l.u64s(256),

@@ -9,6 +9,8 @@ export interface Block {
   /** The innermost loop, so that nothing is moved into one that was computed outside. */
   loop: Block | undefined;
   readonly items: Item[];
+  /** Whether something branches to it. */
+  isTarget: boolean;
 }
 
 /** A branch target: the end of a block, or the start of a loop. */

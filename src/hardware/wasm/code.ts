@@ -33,7 +33,7 @@ function pure(op: Opcode): Source {
 export class Code {
   readonly module: ModuleWriter;
   readonly signature: Signature;
-  private readonly root: Block = { parent: undefined, loop: undefined, items: [] };
+  private readonly root: Block = { parent: undefined, loop: undefined, items: [], isTarget: false };
   block: Block = this.root;
   /** What loads marked 'state' and 'guest' depend on; calls change both. */
   private readonly stateEpoch = new Epoch();
@@ -248,7 +248,7 @@ export class Code {
 
   private nested(loop: boolean, fill: (label: Label) => void): Block {
     const outer = this.block;
-    const body: Block = { parent: outer, loop: outer.loop, items: [] };
+    const body: Block = { parent: outer, loop: outer.loop, items: [], isTarget: false };
     if (loop) body.loop = body;
     this.block = body;
     fill({ body });
@@ -256,14 +256,16 @@ export class Code {
     return body;
   }
 
-  /** Statements before all others, which may be written when what they must provide is known. */
-  prologue(fill: () => void): void {
-    const outer = this.block;
-    const before: Block = { parent: undefined, loop: undefined, items: [] };
-    this.block = before;
-    fill();
-    this.block = outer;
-    this.root.items.unshift(...before.items);
+  /** A place here for statements that are written when what they must do is known. */
+  later(): (fill: () => void) => void {
+    const body = this.nested(false, () => {});
+    this.effect({ position: this.nextPosition(), kind: 'block', body });
+    return (fill) => {
+      const outer = this.block;
+      this.block = body;
+      fill();
+      this.block = outer;
+    };
   }
 
   /** Whether `block` is the current block or around it. */
@@ -296,11 +298,13 @@ export class Code {
   }
 
   branch(label: Label, condition?: Value): void {
+    label.body.isTarget = true;
     this.effect({ position: this.nextPosition(), kind: 'branch', label, condition });
   }
 
   /** Branches to labels[index], or to fallback beyond them. */
   switch(index: Value, labels: readonly Label[], fallback: Label): void {
+    for (const { body } of [...labels, fallback]) body.isTarget = true;
     this.effect({ position: this.nextPosition(), kind: 'switch', index, labels, fallback });
   }
 

@@ -221,6 +221,10 @@ export class Emission {
         break;
       case 'block':
       case 'loop':
+        if (!item.body.isTarget) {
+          this.body(item.body);
+          break;
+        }
         this.byte(item.kind === 'block' ? 0x02 : 0x03, 0x40);
         this.labels.push(item.body);
         this.body(item.body);

@@ -8,12 +8,21 @@ export type Operand = Value | number | bigint;
 
 /** Positions at which something that values may depend on (CPU state, guest memory, one variable) is changed. */
 export class Epoch {
+  /** Ascending. */
   private readonly changes: number[] = [];
   change(position: number): void {
     this.changes.push(position);
   }
   changedBetween(from: number, to: number): boolean {
-    return this.changes.some((p) => p > from && p < to);
+    const { changes } = this;
+    let low = 0;
+    let high = changes.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((changes[middle] as number) > from) high = middle;
+      else low = middle + 1;
+    }
+    return low < changes.length && (changes[low] as number) < to;
   }
 }
 

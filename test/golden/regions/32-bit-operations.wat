@@ -41,60 +41,56 @@
       (block $B2
         (block $B3
           (block $B4
-            (block $B5
-              (block $B6
-                (block $B7
-                  (block $B8
-                    (local.set $l4
-                      (i32.sub
-                        (local.get $l4)
-                        (i32.const 3)))
-                    (local.set $l10
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.lt_s
-                        (local.get $l4)
-                        (i32.const 0)))
-                    (local.set $l8
+            (local.set $l4
+              (i32.sub
+                (local.get $l4)
+                (i32.const 3)))
+            (local.set $l10
+              (i32.const 0))
+            (br_if $B4
+              (i32.lt_s
+                (local.get $l4)
+                (i32.const 0)))
+            (local.set $l8
+              (i64.extend_i32_u
+                (i32.xor
+                  (i32.wrap_i64
+                    (local.tee $l8
                       (i64.extend_i32_u
-                        (i32.xor
+                        (i32.add
                           (i32.wrap_i64
-                            (local.tee $l8
-                              (i64.extend_i32_u
-                                (i32.add
-                                  (i32.wrap_i64
-                                    (local.get $l5))
-                                  (i32.wrap_i64
-                                    (local.get $l6))))))
+                            (local.get $l5))
                           (i32.wrap_i64
-                            (local.get $l7)))))
-                    (i64.store ;; X0
-                      (local.get $cpu)
-                      (local.get $l8))
-                    (br $B7))
-                  (local.set $l2
-                    (local.get $l10))
-                  (local.set $l4
-                    (i32.add
-                      (local.get $l4)
-                      (i32.sub
-                        (i32.const 3)
-                        (local.get $l2))))
-                  (local.set $l11
-                    (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l2)
-                          (i32.const 2)))
-                      (i64.const 131072))) ;; add w0, w1, w2
-                  (br $B1))
-                (local.set $l11
-                  (local.get $l9))
-                (br $B5)))
-            (return_call $f.jump
+                            (local.get $l6))))))
+                  (i32.wrap_i64
+                    (local.get $l7)))))
+            (i64.store ;; X0
               (local.get $cpu)
-              (local.get $l11)
-              (local.get $l4))))))
+              (local.get $l8))
+            (br $B3))
+          (local.set $l2
+            (local.get $l10))
+          (local.set $l4
+            (i32.add
+              (local.get $l4)
+              (i32.sub
+                (i32.const 3)
+                (local.get $l2))))
+          (local.set $l11
+            (i64.add
+              (i64.extend_i32_u
+                (i32.shl
+                  (local.get $l2)
+                  (i32.const 2)))
+              (i64.const 131072))) ;; add w0, w1, w2
+          (br $B1))
+        (local.set $l11
+          (local.get $l9))
+        (br $B2))
+      (return_call $f.ret
+        (local.get $cpu)
+        (local.get $l11)
+        (local.get $l4)))
     (return_call $f.interpret
       (local.get $cpu)
       (i32.wrap_i64

@@ -2,26 +2,26 @@
 ;;   bl 0x80010000
 ;;   nop
   (func $r0 (export "r0") (type $t2) (param $cpu i32) (param $budget i32) (result i32)
-    (local $l2 i32) (local $l3 i32) (local $l4 i32) (local $l5 i64) (local $l6 i32) (local $l7 i64) (local $l8 i64)
-    (local.set $l3
+    (local $l2 i32) (local $l3 i64) (local $l4 i32) (local $l5 i32) (local $l6 i32) (local $l7 i32) (local $l8 i32) (local $l9 i64) (local $l10 i32) (local $l11 i64) (local $l12 i64) (local $l13 i32)
+    (local.set $l7
       (i32.sub
         (i32.load
           (i32.const 12288))
         (i32.const 1)))
     (i32.store
       (i32.const 12288)
-      (local.get $l3))
+      (local.get $l7))
     (if $I0
       (i32.eqz
-        (local.get $l3))
+        (local.get $l7))
       (then
         (return_call $f.hot
           (local.get $cpu)
           (i32.const 131072)
           (local.get $budget))))
-    (local.set $l4
+    (local.set $l8
       (local.get $budget))
-    (local.set $l5
+    (local.set $l9
       (i64.load offset=792 ;; pcDelta
         (local.get $cpu)))
     (block $B1
@@ -29,57 +29,154 @@
         (block $B3
           (block $B4
             (block $B5
-              (block $B6
-                (block $B7
-                  (block $B8
-                    (local.set $l4
-                      (i32.sub
-                        (local.get $l4)
-                        (i32.const 1)))
-                    (local.set $l6
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.lt_s
-                        (local.get $l4)
-                        (i32.const 0)))
-                    (local.set $l7
-                      (i64.add
-                        (i64.add
-                          (local.get $l5)
-                          (i64.const 131072)) ;; bl 0x80010000
-                        (i64.const 4)))
-                    (i64.store offset=240 ;; X30
-                      (local.get $cpu)
-                      (local.get $l7))
-                    (br $B7))
-                  (local.set $l2
-                    (local.get $l6))
-                  (local.set $l4
-                    (i32.add
-                      (local.get $l4)
-                      (i32.sub
-                        (i32.const 1)
-                        (local.get $l2))))
-                  (local.set $l8
-                    (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l2)
-                          (i32.const 2)))
-                      (i64.const 131072))) ;; bl 0x80010000
-                  (br $B1))
-                (local.set $l8
+              (local.set $l8
+                (i32.sub
+                  (local.get $l8)
+                  (i32.const 1)))
+              (local.set $l10
+                (i32.const 0))
+              (br_if $B5
+                (i32.lt_s
+                  (local.get $l8)
+                  (i32.const 0)))
+              (local.set $l11
+                (i64.add
                   (i64.add
+                    (local.get $l9)
+                    (i64.const 131072)) ;; bl 0x80010000
+                  (i64.const 4)))
+              (i64.store offset=240 ;; X30
+                (local.get $cpu)
+                (local.get $l11))
+              (br $B4))
+            (local.set $l6
+              (local.get $l10))
+            (local.set $l8
+              (i32.add
+                (local.get $l8)
+                (i32.sub
+                  (i32.const 1)
+                  (local.get $l6))))
+            (local.set $l12
+              (i64.add
+                (i64.extend_i32_u
+                  (i32.shl
+                    (local.get $l6)
+                    (i32.const 2)))
+                (i64.const 131072))) ;; bl 0x80010000
+            (br $B1))
+          (if $I6
+            (i32.lt_u
+              (local.tee $l5
+                (i32.load offset=1056 ;; returnDepth
+                  (local.get $cpu)))
+              (i32.const 32))
+            (then
+              (i64.store offset=1064
+                (i32.add
+                  (local.get $cpu)
+                  (i32.shl
                     (local.get $l5)
-                    (i64.const 196608)))
-                (br $B5)))
-            (return_call $f.jump
-              (local.get $cpu)
-              (local.get $l8)
-              (local.get $l4))))))
+                    (i32.const 3)))
+                (i64.add
+                  (local.get $l9)
+                  (i64.const 131076))) ;; hint #0x0
+              (i32.store offset=1056 ;; returnDepth
+                (local.get $cpu)
+                (i32.add
+                  (local.get $l5)
+                  (i32.const 1)))
+              (local.set $l13
+                (i32.load
+                  (i32.const 12032)))
+              (if $I7
+                (i32.ne
+                  (local.tee $l4
+                    (call $f.jump
+                      (local.get $cpu)
+                      (i64.add
+                        (local.get $l9)
+                        (i64.const 196608))
+                      (local.get $l8)))
+                  (i32.const 3))
+                (then
+                  (return
+                    (local.get $l4))))
+              (local.set $l8
+                (i32.load offset=804 ;; budget
+                  (local.get $cpu)))
+              (if $I8
+                (i32.or
+                  (i64.ne
+                    (i64.xor
+                      (local.tee $l3
+                        (i64.load offset=792 ;; pcDelta
+                          (local.get $cpu)))
+                      (local.get $l9))
+                    (i64.const 0))
+                  (i32.ne
+                    (i32.load
+                      (i32.const 12032))
+                    (local.get $l13)))
+                (then
+                  (return_call $f.enter
+                    (local.get $cpu)
+                    (i32.wrap_i64
+                      (i64.sub
+                        (i64.add
+                          (local.get $l9)
+                          (i64.const 131076)) ;; hint #0x0
+                        (local.get $l3)))
+                    (local.get $l8))))
+              (block $B9
+                (block $B10
+                  (local.set $l8
+                    (i32.sub
+                      (local.get $l8)
+                      (i32.const 1)))
+                  (local.set $l10
+                    (i32.const 0))
+                  (br_if $B10
+                    (i32.lt_s
+                      (local.get $l8)
+                      (i32.const 0)))
+                  (br $B9))
+                (local.set $l2
+                  (local.get $l10))
+                (local.set $l8
+                  (i32.add
+                    (local.get $l8)
+                    (i32.sub
+                      (i32.const 1)
+                      (local.get $l2))))
+                (local.set $l12
+                  (i64.add
+                    (i64.extend_i32_u
+                      (i32.shl
+                        (local.get $l2)
+                        (i32.const 2)))
+                    (i64.const 131076))) ;; hint #0x0
+                (br $B1))
+              (local.set $l12
+                (i64.const 131080))
+              (br $B2)))
+          (local.set $l12
+            (i64.add
+              (local.get $l9)
+              (i64.const 196608)))
+          (br $B3))
+        (return_call $f.jump
+          (local.get $cpu)
+          (local.get $l12)
+          (local.get $l8)))
+      (return_call $f.enter
+        (local.get $cpu)
+        (i32.wrap_i64
+          (local.get $l12))
+        (local.get $l8)))
     (return_call $f.interpret
       (local.get $cpu)
       (i32.wrap_i64
-        (local.get $l8))
-      (local.get $l4))
+        (local.get $l12))
+      (local.get $l8))
     (unreachable))

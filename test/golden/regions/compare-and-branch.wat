@@ -40,140 +40,136 @@
         (block $B3
           (block $B4
             (block $B5
-              (block $B6
-                (block $B7
-                  (block $B8
-                    (block $B9
-                      (local.set $l8
-                        (i32.sub
-                          (local.get $l8)
-                          (i32.const 2)))
-                      (local.set $l13
-                        (i32.const 0))
-                      (br_if $B9
-                        (i32.lt_s
-                          (local.get $l8)
-                          (i32.const 0)))
-                      (local.set $l6
-                        (local.get $l9))
-                      (local.set $l5
-                        (local.get $l10))
-                      (local.set $l14
-                        (i32.const 3))
-                      (local.set $l15
-                        (local.get $l6))
-                      (local.set $l16
-                        (local.get $l5))
-                      (br $B8))
-                    (local.set $l4
-                      (local.get $l13))
-                    (local.set $l8
-                      (i32.add
-                        (local.get $l8)
-                        (i32.sub
-                          (i32.const 2)
-                          (local.get $l4))))
-                    (local.set $l17
-                      (i64.add
-                        (i64.extend_i32_u
-                          (i32.shl
-                            (local.get $l4)
-                            (i32.const 2)))
-                        (i64.const 131072))) ;; subs xzr, x0, x1
-                    (br $B1))
-                  (if $I10
-                    (i64.gt_u
-                      (local.get $l6)
-                      (local.get $l5))
-                    (then
-                      (br $B7))
-                    (else
-                      (block $B11
-                        (block $B12
-                          (local.set $l8
-                            (i32.sub
-                              (local.get $l8)
-                              (i32.const 1)))
-                          (local.set $l13
-                            (i32.const 0))
-                          (br_if $B12
-                            (i32.lt_s
-                              (local.get $l8)
-                              (i32.const 0)))
-                          (local.set $l11
-                            (i64.add
-                              (local.get $l11)
-                              (i64.const 1)))
-                          (i64.store offset=16 ;; X2
-                            (local.get $cpu)
-                            (local.get $l11))
-                          (br $B11))
-                        (local.set $l3
-                          (local.get $l13))
-                        (local.set $l8
-                          (i32.add
-                            (local.get $l8)
-                            (i32.sub
-                              (i32.const 1)
-                              (local.get $l3))))
-                        (local.set $l17
-                          (i64.add
-                            (i64.extend_i32_u
-                              (i32.shl
-                                (local.get $l3)
-                                (i32.const 2)))
-                            (i64.const 131080))) ;; add x2, x2, #0x1
-                        (br $B1))
-                      (br $B7))))
-                (block $B13
-                  (block $B14
-                    (local.set $l8
-                      (i32.sub
-                        (local.get $l8)
-                        (i32.const 1)))
-                    (local.set $l13
-                      (i32.const 0))
-                    (br_if $B14
-                      (i32.lt_s
-                        (local.get $l8)
-                        (i32.const 0)))
-                    (br $B13))
-                  (local.set $l2
-                    (local.get $l13))
+              (local.set $l8
+                (i32.sub
+                  (local.get $l8)
+                  (i32.const 2)))
+              (local.set $l13
+                (i32.const 0))
+              (br_if $B5
+                (i32.lt_s
+                  (local.get $l8)
+                  (i32.const 0)))
+              (local.set $l6
+                (local.get $l9))
+              (local.set $l5
+                (local.get $l10))
+              (local.set $l14
+                (i32.const 3))
+              (local.set $l15
+                (local.get $l6))
+              (local.set $l16
+                (local.get $l5))
+              (br $B4))
+            (local.set $l4
+              (local.get $l13))
+            (local.set $l8
+              (i32.add
+                (local.get $l8)
+                (i32.sub
+                  (i32.const 2)
+                  (local.get $l4))))
+            (local.set $l17
+              (i64.add
+                (i64.extend_i32_u
+                  (i32.shl
+                    (local.get $l4)
+                    (i32.const 2)))
+                (i64.const 131072))) ;; subs xzr, x0, x1
+            (br $B1))
+          (if $I6
+            (i64.gt_u
+              (local.get $l6)
+              (local.get $l5))
+            (then
+              (br $B3))
+            (else
+              (block $B7
+                (block $B8
                   (local.set $l8
-                    (i32.add
+                    (i32.sub
                       (local.get $l8)
-                      (i32.sub
-                        (i32.const 1)
-                        (local.get $l2))))
-                  (local.set $l17
+                      (i32.const 1)))
+                  (local.set $l13
+                    (i32.const 0))
+                  (br_if $B8
+                    (i32.lt_s
+                      (local.get $l8)
+                      (i32.const 0)))
+                  (local.set $l11
                     (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l2)
-                          (i32.const 2)))
-                      (i64.const 131084))) ;; ret
-                  (br $B1))
+                      (local.get $l11)
+                      (i64.const 1)))
+                  (i64.store offset=16 ;; X2
+                    (local.get $cpu)
+                    (local.get $l11))
+                  (br $B7))
+                (local.set $l3
+                  (local.get $l13))
+                (local.set $l8
+                  (i32.add
+                    (local.get $l8)
+                    (i32.sub
+                      (i32.const 1)
+                      (local.get $l3))))
                 (local.set $l17
-                  (local.get $l12))
-                (br $B5)))
-            (if $I15
-              (local.get $l14)
-              (then
-                (i32.store offset=816 ;; flagsKind
-                  (local.get $cpu)
-                  (local.get $l14))
-                (i64.store offset=896 ;; flagsA
-                  (local.get $cpu)
-                  (local.get $l15))
-                (i64.store offset=904 ;; flagsB
-                  (local.get $cpu)
-                  (local.get $l16))))
-            (return_call $f.jump
-              (local.get $cpu)
-              (local.get $l17)
-              (local.get $l8))))))
-    (if $I16
+                  (i64.add
+                    (i64.extend_i32_u
+                      (i32.shl
+                        (local.get $l3)
+                        (i32.const 2)))
+                    (i64.const 131080))) ;; add x2, x2, #0x1
+                (br $B1))
+              (br $B3))))
+        (block $B9
+          (block $B10
+            (local.set $l8
+              (i32.sub
+                (local.get $l8)
+                (i32.const 1)))
+            (local.set $l13
+              (i32.const 0))
+            (br_if $B10
+              (i32.lt_s
+                (local.get $l8)
+                (i32.const 0)))
+            (br $B9))
+          (local.set $l2
+            (local.get $l13))
+          (local.set $l8
+            (i32.add
+              (local.get $l8)
+              (i32.sub
+                (i32.const 1)
+                (local.get $l2))))
+          (local.set $l17
+            (i64.add
+              (i64.extend_i32_u
+                (i32.shl
+                  (local.get $l2)
+                  (i32.const 2)))
+              (i64.const 131084))) ;; ret
+          (br $B1))
+        (local.set $l17
+          (local.get $l12))
+        (br $B2))
+      (if $I11
+        (local.get $l14)
+        (then
+          (i32.store offset=816 ;; flagsKind
+            (local.get $cpu)
+            (local.get $l14))
+          (i64.store offset=896 ;; flagsA
+            (local.get $cpu)
+            (local.get $l15))
+          (i64.store offset=904 ;; flagsB
+            (local.get $cpu)
+            (local.get $l16))))
+      (return_call $f.ret
+        (local.get $cpu)
+        (local.get $l17)
+        (local.get $l8)))
+    (if $I12
       (local.get $l14)
       (then
         (i32.store offset=816 ;; flagsKind

@@ -33,64 +33,60 @@
       (block $B2
         (block $B3
           (block $B4
-            (block $B5
-              (block $B6
-                (block $B7
-                  (block $B8
-                    (local.set $l4
-                      (i32.sub
-                        (local.get $l4)
-                        (i32.const 4)))
-                    (local.set $l7
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.lt_s
-                        (local.get $l4)
-                        (i32.const 0)))
-                    (local.set $l8
-                      (i64.const 255))
-                    (local.set $l9
-                      (i64.and
-                        (i64.shr_u
-                          (local.tee $l5
-                            (i64.and
-                              (local.get $l5)
-                              (i64.const 65280)))
-                          (i64.const 8))
-                        (i64.const 255)))
-                    (i64.store ;; X0
-                      (local.get $cpu)
-                      (local.get $l8))
-                    (i64.store offset=8 ;; X1
-                      (local.get $cpu)
-                      (local.get $l5))
-                    (i64.store offset=16 ;; X2
-                      (local.get $cpu)
-                      (local.get $l9))
-                    (br $B7))
-                  (local.set $l2
-                    (local.get $l7))
-                  (local.set $l4
-                    (i32.add
-                      (local.get $l4)
-                      (i32.sub
-                        (i32.const 4)
-                        (local.get $l2))))
-                  (local.set $l10
-                    (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l2)
-                          (i32.const 2)))
-                      (i64.const 131072))) ;; movz x0, #0xff
-                  (br $B1))
-                (local.set $l10
-                  (local.get $l6))
-                (br $B5)))
-            (return_call $f.jump
+            (local.set $l4
+              (i32.sub
+                (local.get $l4)
+                (i32.const 4)))
+            (local.set $l7
+              (i32.const 0))
+            (br_if $B4
+              (i32.lt_s
+                (local.get $l4)
+                (i32.const 0)))
+            (local.set $l8
+              (i64.const 255))
+            (local.set $l9
+              (i64.and
+                (i64.shr_u
+                  (local.tee $l5
+                    (i64.and
+                      (local.get $l5)
+                      (i64.const 65280)))
+                  (i64.const 8))
+                (i64.const 255)))
+            (i64.store ;; X0
               (local.get $cpu)
-              (local.get $l10)
-              (local.get $l4))))))
+              (local.get $l8))
+            (i64.store offset=8 ;; X1
+              (local.get $cpu)
+              (local.get $l5))
+            (i64.store offset=16 ;; X2
+              (local.get $cpu)
+              (local.get $l9))
+            (br $B3))
+          (local.set $l2
+            (local.get $l7))
+          (local.set $l4
+            (i32.add
+              (local.get $l4)
+              (i32.sub
+                (i32.const 4)
+                (local.get $l2))))
+          (local.set $l10
+            (i64.add
+              (i64.extend_i32_u
+                (i32.shl
+                  (local.get $l2)
+                  (i32.const 2)))
+              (i64.const 131072))) ;; movz x0, #0xff
+          (br $B1))
+        (local.set $l10
+          (local.get $l6))
+        (br $B2))
+      (return_call $f.ret
+        (local.get $cpu)
+        (local.get $l10)
+        (local.get $l4)))
     (return_call $f.interpret
       (local.get $cpu)
       (i32.wrap_i64

@@ -25,152 +25,148 @@
     (local.set $l7
       (local.get $budget))
     (local.set $l8
-      (i64.load ;; X0
+      (i64.load offset=792 ;; pcDelta
         (local.get $cpu)))
     (local.set $l9
-      (i64.load offset=240 ;; X30
+      (i64.load ;; X0
         (local.get $cpu)))
     (local.set $l10
-      (i64.load offset=8 ;; X1
+      (i64.load offset=240 ;; X30
         (local.get $cpu)))
     (local.set $l11
-      (i64.load offset=792 ;; pcDelta
+      (i64.load offset=8 ;; X1
         (local.get $cpu)))
     (block $B1
       (block $B2
         (block $B3
           (block $B4
-            (block $B5
-              (block $B6
-                (block $B7
-                  (block $B8
-                    (local.set $l7
-                      (i32.sub
-                        (local.get $l7)
-                        (i32.const 1)))
-                    (local.set $l12
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.lt_s
-                        (local.get $l7)
-                        (i32.const 0)))
-                    (local.set $l9
-                      (i64.add
-                        (i64.add
-                          (local.get $l11)
-                          (i64.const 131072)) ;; bl 0x8000000c
-                        (i64.const 4)))
-                    (i64.store offset=240 ;; X30
-                      (local.get $cpu)
-                      (local.get $l9))
-                    (br $B7))
-                  (local.set $l5
-                    (local.get $l12))
-                  (local.set $l7
-                    (i32.add
-                      (local.get $l7)
-                      (i32.sub
-                        (i32.const 1)
-                        (local.get $l5))))
-                  (local.set $l13
-                    (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l5)
-                          (i32.const 2)))
-                      (i64.const 131072))) ;; bl 0x8000000c
-                  (br $B1))
-                (block $B9
-                  (block $B10
-                    (local.set $l7
-                      (i32.sub
-                        (local.get $l7)
-                        (i32.const 2)))
-                    (local.set $l12
-                      (i32.const 0))
-                    (br_if $B10
-                      (i32.lt_s
-                        (local.get $l7)
-                        (i32.const 0)))
-                    (local.set $l8
-                      (i64.add
-                        (local.get $l8)
-                        (i64.const 1)))
-                    (local.set $l4
-                      (local.get $l9))
-                    (i64.store ;; X0
-                      (local.get $cpu)
-                      (local.get $l8))
-                    (br $B9))
-                  (local.set $l3
-                    (local.get $l12))
-                  (local.set $l7
-                    (i32.add
-                      (local.get $l7)
-                      (i32.sub
-                        (i32.const 2)
-                        (local.get $l3))))
-                  (local.set $l13
-                    (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l3)
-                          (i32.const 2)))
-                      (i64.const 131084))) ;; add x0, x0, #0x1
-                  (br $B1))
-                (if $I11
-                  (i64.eq
-                    (local.get $l4)
-                    (i64.add
-                      (local.get $l11)
-                      (i64.const 131076))) ;; add x1, x1, #0x1
-                  (then
-                    (block $B12
-                      (block $B13
-                        (local.set $l7
-                          (i32.sub
-                            (local.get $l7)
-                            (i32.const 2)))
-                        (local.set $l12
-                          (i32.const 0))
-                        (br_if $B13
-                          (i32.lt_s
-                            (local.get $l7)
-                            (i32.const 0)))
-                        (local.set $l10
-                          (i64.add
-                            (local.get $l10)
-                            (i64.const 1)))
-                        (i64.store offset=8 ;; X1
-                          (local.get $cpu)
-                          (local.get $l10))
-                        (br $B12))
-                      (local.set $l2
-                        (local.get $l12))
-                      (local.set $l7
-                        (i32.add
-                          (local.get $l7)
-                          (i32.sub
-                            (i32.const 2)
-                            (local.get $l2))))
-                      (local.set $l13
-                        (i64.add
-                          (i64.extend_i32_u
-                            (i32.shl
-                              (local.get $l2)
-                              (i32.const 2)))
-                          (i64.const 131076))) ;; add x1, x1, #0x1
-                      (br $B1))
-                    (local.set $l13
-                      (local.get $l9))
-                    (br $B5)))
-                (local.set $l13
-                  (local.get $l4))
-                (br $B5)))
-            (return_call $f.jump
+            (local.set $l7
+              (i32.sub
+                (local.get $l7)
+                (i32.const 1)))
+            (local.set $l12
+              (i32.const 0))
+            (br_if $B4
+              (i32.lt_s
+                (local.get $l7)
+                (i32.const 0)))
+            (local.set $l10
+              (i64.add
+                (i64.add
+                  (local.get $l8)
+                  (i64.const 131072)) ;; bl 0x8000000c
+                (i64.const 4)))
+            (i64.store offset=240 ;; X30
               (local.get $cpu)
-              (local.get $l13)
-              (local.get $l7))))))
+              (local.get $l10))
+            (br $B3))
+          (local.set $l5
+            (local.get $l12))
+          (local.set $l7
+            (i32.add
+              (local.get $l7)
+              (i32.sub
+                (i32.const 1)
+                (local.get $l5))))
+          (local.set $l13
+            (i64.add
+              (i64.extend_i32_u
+                (i32.shl
+                  (local.get $l5)
+                  (i32.const 2)))
+              (i64.const 131072))) ;; bl 0x8000000c
+          (br $B1))
+        (block $B5
+          (block $B6
+            (local.set $l7
+              (i32.sub
+                (local.get $l7)
+                (i32.const 2)))
+            (local.set $l12
+              (i32.const 0))
+            (br_if $B6
+              (i32.lt_s
+                (local.get $l7)
+                (i32.const 0)))
+            (local.set $l9
+              (i64.add
+                (local.get $l9)
+                (i64.const 1)))
+            (local.set $l4
+              (local.get $l10))
+            (i64.store ;; X0
+              (local.get $cpu)
+              (local.get $l9))
+            (br $B5))
+          (local.set $l3
+            (local.get $l12))
+          (local.set $l7
+            (i32.add
+              (local.get $l7)
+              (i32.sub
+                (i32.const 2)
+                (local.get $l3))))
+          (local.set $l13
+            (i64.add
+              (i64.extend_i32_u
+                (i32.shl
+                  (local.get $l3)
+                  (i32.const 2)))
+              (i64.const 131084))) ;; add x0, x0, #0x1
+          (br $B1))
+        (if $I7
+          (i64.eq
+            (local.get $l4)
+            (i64.add
+              (local.get $l8)
+              (i64.const 131076))) ;; add x1, x1, #0x1
+          (then
+            (block $B8
+              (block $B9
+                (local.set $l7
+                  (i32.sub
+                    (local.get $l7)
+                    (i32.const 2)))
+                (local.set $l12
+                  (i32.const 0))
+                (br_if $B9
+                  (i32.lt_s
+                    (local.get $l7)
+                    (i32.const 0)))
+                (local.set $l11
+                  (i64.add
+                    (local.get $l11)
+                    (i64.const 1)))
+                (i64.store offset=8 ;; X1
+                  (local.get $cpu)
+                  (local.get $l11))
+                (br $B8))
+              (local.set $l2
+                (local.get $l12))
+              (local.set $l7
+                (i32.add
+                  (local.get $l7)
+                  (i32.sub
+                    (i32.const 2)
+                    (local.get $l2))))
+              (local.set $l13
+                (i64.add
+                  (i64.extend_i32_u
+                    (i32.shl
+                      (local.get $l2)
+                      (i32.const 2)))
+                  (i64.const 131076))) ;; add x1, x1, #0x1
+              (br $B1))
+            (local.set $l13
+              (local.get $l10))
+            (br $B2)))
+        (local.set $l13
+          (local.get $l4))
+        (br $B2))
+      (return_call $f.ret
+        (local.get $cpu)
+        (local.get $l13)
+        (local.get $l7)))
     (return_call $f.interpret
       (local.get $cpu)
       (i32.wrap_i64

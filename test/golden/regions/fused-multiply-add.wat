@@ -37,122 +37,118 @@
       (block $B2
         (block $B3
           (block $B4
+            (local.set $l12
+              (i32.sub
+                (local.get $l12)
+                (i32.const 2)))
+            (local.set $l17
+              (i32.const 0))
+            (br_if $B4
+              (i32.lt_s
+                (local.get $l12)
+                (i32.const 0)))
+            (local.set $l17
+              (i32.const 0))
+            (br_if $B4
+              (i32.load offset=864 ;; fpTrapped
+                (local.get $cpu)))
+            (local.set $l10
+              (f64x2.extract_lane 0
+                (local.get $l14)))
+            (local.set $l9
+              (f64x2.extract_lane 0
+                (local.get $l15)))
+            (local.set $l8
+              (f64x2.extract_lane 0
+                (local.get $l16)))
+            (local.set $l6
+              (f64.mul
+                (local.tee $l7
+                  (f64.mul
+                    (local.get $l9)
+                    (local.get $l8)))
+                (f64.reinterpret_i64
+                  (i64.const 4372995238176751616))))
+            (local.set $l4
+              (f64.abs
+                (local.tee $l5
+                  (f64.add
+                    (local.get $l10)
+                    (f64.add
+                      (local.get $l7)
+                      (local.get $l6))))))
+            (local.set $l18
+              (local.get $l5))
             (block $B5
               (block $B6
-                (block $B7
-                  (block $B8
-                    (local.set $l12
-                      (i32.sub
-                        (local.get $l12)
-                        (i32.const 2)))
-                    (local.set $l17
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.lt_s
-                        (local.get $l12)
-                        (i32.const 0)))
-                    (local.set $l17
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.load offset=864 ;; fpTrapped
-                        (local.get $cpu)))
-                    (local.set $l10
-                      (f64x2.extract_lane 0
-                        (local.get $l14)))
-                    (local.set $l9
-                      (f64x2.extract_lane 0
-                        (local.get $l15)))
-                    (local.set $l8
-                      (f64x2.extract_lane 0
-                        (local.get $l16)))
-                    (local.set $l6
-                      (f64.mul
-                        (local.tee $l7
-                          (f64.mul
-                            (local.get $l9)
-                            (local.get $l8)))
-                        (f64.reinterpret_i64
-                          (i64.const 4372995238176751616))))
-                    (local.set $l4
-                      (f64.abs
-                        (local.tee $l5
-                          (f64.add
-                            (local.get $l10)
-                            (f64.add
-                              (local.get $l7)
-                              (local.get $l6))))))
-                    (local.set $l18
-                      (local.get $l5))
-                    (block $B9
-                      (block $B10
-                        (br_if $B10
-                          (i32.eqz
-                            (f64.eq
-                              (local.get $l5)
-                              (f64.add
-                                (local.get $l10)
-                                (f64.sub
-                                  (local.get $l7)
-                                  (local.get $l6))))))
-                        (br_if $B10
-                          (i32.eqz
-                            (f64.lt
-                              (local.get $l4)
-                              (f64.reinterpret_i64
+                (br_if $B6
+                  (i32.eqz
+                    (f64.eq
+                      (local.get $l5)
+                      (f64.add
+                        (local.get $l10)
+                        (f64.sub
+                          (local.get $l7)
+                          (local.get $l6))))))
+                (br_if $B6
+                  (i32.eqz
+                    (f64.lt
+                      (local.get $l4)
+                      (f64.reinterpret_i64
+                        (i64.and
+                          (i64.extend_i32_s
+                            (i32.sub
+                              (i32.const 0)
+                              (i64.eq
                                 (i64.and
-                                  (i64.extend_i32_s
-                                    (i32.sub
-                                      (i32.const 0)
-                                      (i64.eq
-                                        (i64.and
-                                          (i64.load offset=872 ;; fpcr
-                                            (local.get $cpu))
-                                          (i64.const 68748836864))
-                                        (i64.const 68719476736))))
-                                  (i64.const 9218868437227405312))))))
-                        (br_if $B9
-                          (f64.gt
-                            (local.get $l4)
-                            (f64.reinterpret_i64
-                              (i64.const 553942754166571008)))))
-                      (local.set $l18
-                        (local.tee $l3
-                          (call $f.fpMultiplyAdd_scalar64
-                            (local.get $cpu)
-                            (local.get $l10)
-                            (local.get $l9)
-                            (local.get $l8)))))
-                    (local.set $l19
-                      (f64x2.replace_lane 0
-                        (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
-                        (local.get $l18)))
-                    (v128.store offset=272 ;; V0
-                      (local.get $cpu)
-                      (local.get $l19))
-                    (br $B7))
-                  (local.set $l2
-                    (local.get $l17))
-                  (local.set $l12
-                    (i32.add
-                      (local.get $l12)
-                      (i32.sub
-                        (i32.const 2)
-                        (local.get $l2))))
-                  (local.set $l20
-                    (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l2)
-                          (i32.const 2)))
-                      (i64.const 131072))) ;; fmadd d0, d1, d2, d3
-                  (br $B1))
-                (local.set $l20
-                  (local.get $l13))
-                (br $B5)))
-            (return_call $f.jump
+                                  (i64.load offset=872 ;; fpcr
+                                    (local.get $cpu))
+                                  (i64.const 68748836864))
+                                (i64.const 68719476736))))
+                          (i64.const 9218868437227405312))))))
+                (br_if $B5
+                  (f64.gt
+                    (local.get $l4)
+                    (f64.reinterpret_i64
+                      (i64.const 553942754166571008)))))
+              (local.set $l18
+                (local.tee $l3
+                  (call $f.fpMultiplyAdd_scalar64
+                    (local.get $cpu)
+                    (local.get $l10)
+                    (local.get $l9)
+                    (local.get $l8)))))
+            (local.set $l19
+              (f64x2.replace_lane 0
+                (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
+                (local.get $l18)))
+            (v128.store offset=272 ;; V0
               (local.get $cpu)
-              (local.get $l20)
-              (local.get $l12))))))
+              (local.get $l19))
+            (br $B3))
+          (local.set $l2
+            (local.get $l17))
+          (local.set $l12
+            (i32.add
+              (local.get $l12)
+              (i32.sub
+                (i32.const 2)
+                (local.get $l2))))
+          (local.set $l20
+            (i64.add
+              (i64.extend_i32_u
+                (i32.shl
+                  (local.get $l2)
+                  (i32.const 2)))
+              (i64.const 131072))) ;; fmadd d0, d1, d2, d3
+          (br $B1))
+        (local.set $l20
+          (local.get $l13))
+        (br $B2))
+      (return_call $f.ret
+        (local.get $cpu)
+        (local.get $l20)
+        (local.get $l12)))
     (return_call $f.interpret
       (local.get $cpu)
       (i32.wrap_i64

@@ -44,244 +44,239 @@
       (block $B2
         (block $B3
           (block $B4
-            (block $B5
-              (block $B6
-                (block $B7
-                  (block $B8
-                    (local.set $l24
-                      (i32.sub
-                        (local.get $l24)
-                        (i32.const 6)))
-                    (local.set $l30
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.lt_s
-                        (local.get $l24)
-                        (i32.const 0)))
-                    (local.set $l30
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.load offset=864 ;; fpTrapped
-                        (local.get $cpu)))
-                    (local.set $l21
-                      (i32.wrap_i64
-                        (local.tee $l22
-                          (local.get $l25))))
-                    (local.set $l20
-                      (i32.add
-                        (local.get $l29)
-                        (i32.shl
-                          (i32.and
-                            (i32.add
-                              (i32.shr_u
-                                (local.get $l21)
-                                (i32.const 12))
-                              (i32.shr_u
-                                (local.get $l21)
-                                (i32.const 22)))
-                            (i32.const 16383))
-                          (i32.const 5))))
-                    (if $I9
-                      (i64.ne
-                        (local.tee $l19
-                          (i64.xor
-                            (i64.and
-                              (i64.add
-                                (local.get $l22)
-                                (i64.const 7))
-                              (i64.const -4096))
-                            (i64.load
-                              (local.get $l20))))
-                        (i64.const 0))
-                      (then
-                        (local.set $l30
-                          (i32.const 0))
-                        (br_if $B8
-                          (i64.ne
-                            (i64.shl
-                              (local.get $l19)
-                              (i64.load8_u offset=29
-                                (local.get $l20)))
-                            (i64.const 0)))))
-                    (local.set $l18
-                      (f64x2.extract_lane 0
-                        (local.tee $l27
-                          (v128.load64_zero
-                            (i32.add
-                              (i32.wrap_i64
-                                (local.get $l22))
-                              (i32.load offset=24
-                                (local.get $l20)))))))
-                    (local.set $l17
-                      (f64x2.extract_lane 0
-                        (local.get $l28)))
-                    (local.set $l16
-                      (f64.add
-                        (local.get $l18)
-                        (local.get $l17)))
-                    (local.set $l15
-                      (f64.reinterpret_i64
-                        (i64.and
-                          (i64.extend_i32_s
-                            (i32.sub
-                              (i32.const 0)
-                              (i64.eq
-                                (i64.and
-                                  (i64.load offset=872 ;; fpcr
-                                    (local.get $cpu))
-                                  (i64.const 68748836864))
-                                (i64.const 68719476736))))
-                          (i64.const 9218868437227405312))))
-                    (local.set $l31
-                      (local.get $l16))
-                    (block $B10
-                      (block $B11
-                        (br_if $B10
-                          (f64.lt
-                            (f64.abs
-                              (local.get $l16))
-                            (local.get $l15))))
-                      (local.set $l31
-                        (local.tee $l14
-                          (call $f.fp_add_scalar64
-                            (local.get $cpu)
-                            (local.get $l18)
-                            (local.get $l17)))))
-                    (local.set $l13
-                      (local.get $l31))
-                    (local.set $l32
-                      (f64x2.replace_lane 0
-                        (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
-                        (local.get $l13)))
-                    (local.set $l12
-                      (f64.neg
-                        (local.get $l13)))
-                    (local.set $l32
-                      (f64x2.replace_lane 0
-                        (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
-                        (local.get $l12)))
-                    (local.set $l11
-                      (f64x2.extract_lane 0
-                        (local.get $l27)))
-                    (local.set $l9
-                      (f64.abs
-                        (local.tee $l10
-                          (f64.mul
-                            (local.get $l12)
-                            (local.get $l11)))))
-                    (local.set $l33
-                      (local.get $l10))
-                    (block $B12
-                      (block $B13
-                        (br_if $B13
-                          (i32.eqz
-                            (f64.lt
-                              (local.get $l9)
-                              (local.get $l15))))
-                        (br_if $B12
-                          (f64.gt
-                            (local.get $l9)
-                            (f64.reinterpret_i64
-                              (i64.const 4503599627370496)))))
-                      (local.set $l33
-                        (local.tee $l8
-                          (call $f.fp_mul_scalar64
-                            (local.get $cpu)
-                            (local.get $l12)
-                            (local.get $l11)))))
-                    (local.set $l7
-                      (local.get $l33))
-                    (local.set $l32
-                      (f64x2.replace_lane 0
-                        (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
-                        (local.get $l7)))
-                    (local.set $l5
-                      (i32.wrap_i64
-                        (local.tee $l6
-                          (local.get $l25))))
-                    (local.set $l4
-                      (i32.add
-                        (local.get $l29)
-                        (i32.shl
-                          (i32.and
-                            (i32.add
-                              (i32.shr_u
-                                (local.get $l5)
-                                (i32.const 12))
-                              (i32.shr_u
-                                (local.get $l5)
-                                (i32.const 22)))
-                            (i32.const 16383))
-                          (i32.const 5))))
-                    (if $I14
-                      (i64.ne
-                        (local.tee $l3
-                          (i64.xor
-                            (i64.and
-                              (i64.add
-                                (local.get $l6)
-                                (i64.const 7))
-                              (i64.const -4096))
-                            (i64.load offset=8
-                              (local.get $l4))))
-                        (i64.const 0))
-                      (then
-                        (local.set $l30
-                          (i32.const 4))
-                        (br_if $B8
-                          (i64.ne
-                            (i64.shl
-                              (local.get $l3)
-                              (i64.load8_u offset=29
-                                (local.get $l4)))
-                            (i64.const 0)))))
-                    (f64.store
-                      (i32.add
-                        (i32.wrap_i64
-                          (local.get $l6))
-                        (i32.load offset=24
-                          (local.get $l4)))
-                      (local.get $l7))
-                    (v128.store offset=272 ;; V0
-                      (local.get $cpu)
-                      (local.get $l27))
-                    (v128.store offset=304 ;; V2
-                      (local.get $cpu)
-                      (local.get $l32))
-                    (br $B7))
-                  (if $I15
-                    (i32.ge_u
-                      (local.tee $l2
-                        (local.get $l30))
-                      (i32.const 4))
-                    (then
-                      (v128.store offset=272 ;; V0
-                        (local.get $cpu)
-                        (local.get $l27))
-                      (v128.store offset=304 ;; V2
-                        (local.get $cpu)
-                        (local.get $l32))))
-                  (local.set $l24
+            (local.set $l24
+              (i32.sub
+                (local.get $l24)
+                (i32.const 6)))
+            (local.set $l30
+              (i32.const 0))
+            (br_if $B4
+              (i32.lt_s
+                (local.get $l24)
+                (i32.const 0)))
+            (local.set $l30
+              (i32.const 0))
+            (br_if $B4
+              (i32.load offset=864 ;; fpTrapped
+                (local.get $cpu)))
+            (local.set $l21
+              (i32.wrap_i64
+                (local.tee $l22
+                  (local.get $l25))))
+            (local.set $l20
+              (i32.add
+                (local.get $l29)
+                (i32.shl
+                  (i32.and
                     (i32.add
-                      (local.get $l24)
-                      (i32.sub
-                        (i32.const 6)
-                        (local.get $l2))))
-                  (local.set $l34
-                    (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l2)
-                          (i32.const 2)))
-                      (i64.const 131072))) ;; ldr d0, [x1]
-                  (br $B1))
-                (local.set $l34
-                  (local.get $l26))
-                (br $B5)))
-            (return_call $f.jump
+                      (i32.shr_u
+                        (local.get $l21)
+                        (i32.const 12))
+                      (i32.shr_u
+                        (local.get $l21)
+                        (i32.const 22)))
+                    (i32.const 16383))
+                  (i32.const 5))))
+            (if $I5
+              (i64.ne
+                (local.tee $l19
+                  (i64.xor
+                    (i64.and
+                      (i64.add
+                        (local.get $l22)
+                        (i64.const 7))
+                      (i64.const -4096))
+                    (i64.load
+                      (local.get $l20))))
+                (i64.const 0))
+              (then
+                (local.set $l30
+                  (i32.const 0))
+                (br_if $B4
+                  (i64.ne
+                    (i64.shl
+                      (local.get $l19)
+                      (i64.load8_u offset=29
+                        (local.get $l20)))
+                    (i64.const 0)))))
+            (local.set $l18
+              (f64x2.extract_lane 0
+                (local.tee $l27
+                  (v128.load64_zero
+                    (i32.add
+                      (i32.wrap_i64
+                        (local.get $l22))
+                      (i32.load offset=24
+                        (local.get $l20)))))))
+            (local.set $l17
+              (f64x2.extract_lane 0
+                (local.get $l28)))
+            (local.set $l16
+              (f64.add
+                (local.get $l18)
+                (local.get $l17)))
+            (local.set $l15
+              (f64.reinterpret_i64
+                (i64.and
+                  (i64.extend_i32_s
+                    (i32.sub
+                      (i32.const 0)
+                      (i64.eq
+                        (i64.and
+                          (i64.load offset=872 ;; fpcr
+                            (local.get $cpu))
+                          (i64.const 68748836864))
+                        (i64.const 68719476736))))
+                  (i64.const 9218868437227405312))))
+            (local.set $l31
+              (local.get $l16))
+            (block $B6
+              (br_if $B6
+                (f64.lt
+                  (f64.abs
+                    (local.get $l16))
+                  (local.get $l15)))
+              (local.set $l31
+                (local.tee $l14
+                  (call $f.fp_add_scalar64
+                    (local.get $cpu)
+                    (local.get $l18)
+                    (local.get $l17)))))
+            (local.set $l13
+              (local.get $l31))
+            (local.set $l32
+              (f64x2.replace_lane 0
+                (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
+                (local.get $l13)))
+            (local.set $l12
+              (f64.neg
+                (local.get $l13)))
+            (local.set $l32
+              (f64x2.replace_lane 0
+                (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
+                (local.get $l12)))
+            (local.set $l11
+              (f64x2.extract_lane 0
+                (local.get $l27)))
+            (local.set $l9
+              (f64.abs
+                (local.tee $l10
+                  (f64.mul
+                    (local.get $l12)
+                    (local.get $l11)))))
+            (local.set $l33
+              (local.get $l10))
+            (block $B7
+              (block $B8
+                (br_if $B8
+                  (i32.eqz
+                    (f64.lt
+                      (local.get $l9)
+                      (local.get $l15))))
+                (br_if $B7
+                  (f64.gt
+                    (local.get $l9)
+                    (f64.reinterpret_i64
+                      (i64.const 4503599627370496)))))
+              (local.set $l33
+                (local.tee $l8
+                  (call $f.fp_mul_scalar64
+                    (local.get $cpu)
+                    (local.get $l12)
+                    (local.get $l11)))))
+            (local.set $l7
+              (local.get $l33))
+            (local.set $l32
+              (f64x2.replace_lane 0
+                (v128.const i32x4 0x00000000 0x00000000 0x00000000 0x00000000)
+                (local.get $l7)))
+            (local.set $l5
+              (i32.wrap_i64
+                (local.tee $l6
+                  (local.get $l25))))
+            (local.set $l4
+              (i32.add
+                (local.get $l29)
+                (i32.shl
+                  (i32.and
+                    (i32.add
+                      (i32.shr_u
+                        (local.get $l5)
+                        (i32.const 12))
+                      (i32.shr_u
+                        (local.get $l5)
+                        (i32.const 22)))
+                    (i32.const 16383))
+                  (i32.const 5))))
+            (if $I9
+              (i64.ne
+                (local.tee $l3
+                  (i64.xor
+                    (i64.and
+                      (i64.add
+                        (local.get $l6)
+                        (i64.const 7))
+                      (i64.const -4096))
+                    (i64.load offset=8
+                      (local.get $l4))))
+                (i64.const 0))
+              (then
+                (local.set $l30
+                  (i32.const 4))
+                (br_if $B4
+                  (i64.ne
+                    (i64.shl
+                      (local.get $l3)
+                      (i64.load8_u offset=29
+                        (local.get $l4)))
+                    (i64.const 0)))))
+            (f64.store
+              (i32.add
+                (i32.wrap_i64
+                  (local.get $l6))
+                (i32.load offset=24
+                  (local.get $l4)))
+              (local.get $l7))
+            (v128.store offset=272 ;; V0
               (local.get $cpu)
-              (local.get $l34)
-              (local.get $l24))))))
+              (local.get $l27))
+            (v128.store offset=304 ;; V2
+              (local.get $cpu)
+              (local.get $l32))
+            (br $B3))
+          (if $I10
+            (i32.ge_u
+              (local.tee $l2
+                (local.get $l30))
+              (i32.const 4))
+            (then
+              (v128.store offset=272 ;; V0
+                (local.get $cpu)
+                (local.get $l27))
+              (v128.store offset=304 ;; V2
+                (local.get $cpu)
+                (local.get $l32))))
+          (local.set $l24
+            (i32.add
+              (local.get $l24)
+              (i32.sub
+                (i32.const 6)
+                (local.get $l2))))
+          (local.set $l34
+            (i64.add
+              (i64.extend_i32_u
+                (i32.shl
+                  (local.get $l2)
+                  (i32.const 2)))
+              (i64.const 131072))) ;; ldr d0, [x1]
+          (br $B1))
+        (local.set $l34
+          (local.get $l26))
+        (br $B2))
+      (return_call $f.ret
+        (local.get $cpu)
+        (local.get $l34)
+        (local.get $l24)))
     (return_call $f.interpret
       (local.get $cpu)
       (i32.wrap_i64

@@ -38,54 +38,50 @@
       (block $B2
         (block $B3
           (block $B4
-            (block $B5
-              (block $B6
-                (block $B7
-                  (block $B8
-                    (local.set $l4
-                      (i32.sub
-                        (local.get $l4)
-                        (i32.const 3)))
-                    (local.set $l9
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.lt_s
-                        (local.get $l4)
-                        (i32.const 0)))
-                    (local.set $l7
-                      (i64.sub
-                        (local.tee $l7
-                          (i64.add
-                            (local.get $l5)
-                            (local.get $l6)))
-                        (i64.const 1)))
-                    (i64.store ;; X0
-                      (local.get $cpu)
-                      (local.get $l7))
-                    (br $B7))
-                  (local.set $l2
-                    (local.get $l9))
-                  (local.set $l4
-                    (i32.add
-                      (local.get $l4)
-                      (i32.sub
-                        (i32.const 3)
-                        (local.get $l2))))
-                  (local.set $l10
-                    (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l2)
-                          (i32.const 2)))
-                      (i64.const 131072))) ;; add x0, x1, x2
-                  (br $B1))
-                (local.set $l10
-                  (local.get $l8))
-                (br $B5)))
-            (return_call $f.jump
+            (local.set $l4
+              (i32.sub
+                (local.get $l4)
+                (i32.const 3)))
+            (local.set $l9
+              (i32.const 0))
+            (br_if $B4
+              (i32.lt_s
+                (local.get $l4)
+                (i32.const 0)))
+            (local.set $l7
+              (i64.sub
+                (local.tee $l7
+                  (i64.add
+                    (local.get $l5)
+                    (local.get $l6)))
+                (i64.const 1)))
+            (i64.store ;; X0
               (local.get $cpu)
-              (local.get $l10)
-              (local.get $l4))))))
+              (local.get $l7))
+            (br $B3))
+          (local.set $l2
+            (local.get $l9))
+          (local.set $l4
+            (i32.add
+              (local.get $l4)
+              (i32.sub
+                (i32.const 3)
+                (local.get $l2))))
+          (local.set $l10
+            (i64.add
+              (i64.extend_i32_u
+                (i32.shl
+                  (local.get $l2)
+                  (i32.const 2)))
+              (i64.const 131072))) ;; add x0, x1, x2
+          (br $B1))
+        (local.set $l10
+          (local.get $l8))
+        (br $B2))
+      (return_call $f.ret
+        (local.get $cpu)
+        (local.get $l10)
+        (local.get $l4)))
     (return_call $f.interpret
       (local.get $cpu)
       (i32.wrap_i64

@@ -37,56 +37,52 @@
       (block $B2
         (block $B3
           (block $B4
-            (block $B5
-              (block $B6
-                (block $B7
-                  (block $B8
-                    (local.set $l4
-                      (i32.sub
-                        (local.get $l4)
-                        (i32.const 2)))
-                    (local.set $l9
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.lt_s
-                        (local.get $l4)
-                        (i32.const 0)))
-                    (local.set $l9
-                      (i32.const 0))
-                    (br_if $B8
-                      (i32.load offset=864 ;; fpTrapped
-                        (local.get $cpu)))
-                    (local.set $l8
-                      (i32x4.add
-                        (local.get $l6)
-                        (local.get $l7)))
-                    (v128.store offset=272 ;; V0
-                      (local.get $cpu)
-                      (local.get $l8))
-                    (br $B7))
-                  (local.set $l2
-                    (local.get $l9))
-                  (local.set $l4
-                    (i32.add
-                      (local.get $l4)
-                      (i32.sub
-                        (i32.const 2)
-                        (local.get $l2))))
-                  (local.set $l10
-                    (i64.add
-                      (i64.extend_i32_u
-                        (i32.shl
-                          (local.get $l2)
-                          (i32.const 2)))
-                      (i64.const 131072))) ;; add v0.4s, v1.4s, v2.4s
-                  (br $B1))
-                (local.set $l10
-                  (local.get $l5))
-                (br $B5)))
-            (return_call $f.jump
+            (local.set $l4
+              (i32.sub
+                (local.get $l4)
+                (i32.const 2)))
+            (local.set $l9
+              (i32.const 0))
+            (br_if $B4
+              (i32.lt_s
+                (local.get $l4)
+                (i32.const 0)))
+            (local.set $l9
+              (i32.const 0))
+            (br_if $B4
+              (i32.load offset=864 ;; fpTrapped
+                (local.get $cpu)))
+            (local.set $l8
+              (i32x4.add
+                (local.get $l6)
+                (local.get $l7)))
+            (v128.store offset=272 ;; V0
               (local.get $cpu)
-              (local.get $l10)
-              (local.get $l4))))))
+              (local.get $l8))
+            (br $B3))
+          (local.set $l2
+            (local.get $l9))
+          (local.set $l4
+            (i32.add
+              (local.get $l4)
+              (i32.sub
+                (i32.const 2)
+                (local.get $l2))))
+          (local.set $l10
+            (i64.add
+              (i64.extend_i32_u
+                (i32.shl
+                  (local.get $l2)
+                  (i32.const 2)))
+              (i64.const 131072))) ;; add v0.4s, v1.4s, v2.4s
+          (br $B1))
+        (local.set $l10
+          (local.get $l5))
+        (br $B2))
+      (return_call $f.ret
+        (local.get $cpu)
+        (local.get $l10)
+        (local.get $l4)))
     (return_call $f.interpret
       (local.get $cpu)
       (i32.wrap_i64

@@ -31,6 +31,8 @@ export interface PagedProgram {
   readonly attributes?: Readonly<Record<number, bigint>>;
   /** Whether it takes exceptions. */
   readonly faults?: boolean;
+  /** How many regions it has at least, where there are few. */
+  readonly regions?: number;
   readonly sctlr?: bigint;
   readonly tcr?: bigint;
   prepare?(machine: TestMachine, tables: Tables): void;

@@ -57,7 +57,13 @@ async function textOf(sources: readonly string[]): Promise<string> {
   };
   const region = findRegion(view, 0, FAR_REACH);
   if (!region) throw new Error('nothing to compile');
-  const options = { conditionTable: 0x1000, tagBias: 0x2000, markBias: 0x2800, checksTags: false };
+  const options = {
+    conditionTable: 0x1000,
+    tagBias: 0x2000,
+    markBias: 0x2800,
+    checksTags: false,
+    codeGeneration: 0x2f00,
+  };
   const orders = [{ region, countdown: 0x3000 }];
   const { bytes } = encodeBatch({ decoder, memoryPages: 16, options, orders });
   const module = readWasm(bytes, { simd: true, tail_call: true });

@@ -61,11 +61,18 @@ const registerBranches: Row[] = [
   branchRegister('BR', 'Rn:5', 3),
   branchRegister('BR X16', '10000', 1, { refines: 'BR' }),
   branchRegister('BR X17', '10001', 1, { refines: 'BR' }),
-  row('BLR', '1101011 0 001 11111 0000 00 Rn:5 00000', 'blr {Rn:x}', 'C6.2.35', (i) => {
-    const target = i.x('Rn');
-    link(i);
-    i.branchTo(target, 2);
-  }),
+  row(
+    'BLR',
+    '1101011 0 001 11111 0000 00 Rn:5 00000',
+    'blr {Rn:x}',
+    'C6.2.35',
+    (i) => {
+      const target = i.x('Rn');
+      link(i);
+      i.branchTo(target, 2);
+    },
+    { flow: 'indirectCall' },
+  ),
   row(
     'RET',
     '1101011 0 010 11111 0000 00 Rn:5 00000',

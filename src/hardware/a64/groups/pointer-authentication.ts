@@ -149,6 +149,7 @@ const branchForms: Row[] = [IA, IB].flatMap((key) => {
           if (link) i.setX(30, i.pc().add(4));
           i.branchTo(target, btype);
         },
+        { flow: link ? 'indirectCall' : 'indirect' },
       ),
     );
   return [
@@ -218,7 +219,7 @@ export const pointerAuthentication: readonly Row[] = [
     ...registerForms,
     ...stripForms,
     ...hintForms,
-    ...rows({ flow: 'indirect' }, branchForms),
+    ...branchForms,
     ...loadForms,
     pacga,
   ]),

@@ -168,7 +168,7 @@ export class InterpreterInsn extends Insn {
     this.c.if(condition, () => this.branch(offset));
   }
   branchTo(target: Value, btype: number): void {
-    if (btype === 0) this.runtime.jump(this.c, target, this.budget);
+    if (btype === 0) this.runtime.ret(this.c, target, this.budget);
     else this.runtime.jumpIndirect(this.c, target, this.budget, this.i32(btype));
     this.end();
   }

@@ -32,6 +32,12 @@ export const SERVICE_SIGNATURES = {
   exception: [['i32', 'i32'], ['i32']],
 } as const;
 
+/**
+ * Status, from a compiled region to the one that called it: control is where that waits for it (STATE.returns), with the
+ * page's pcDelta and the budget stored.
+ */
+export const RETURNED = 3;
+
 /** Status: control arrived often enough where STATE.hpc says; pc and budget are stored. */
 export const HOT_CODE = 2;
 
@@ -47,6 +53,7 @@ export const REGION = { params: ['i32', 'i32'], results: ['i32'] } as const;
 /** Exports by which regions go on elsewhere: (cpu, where, budget[, btype]). */
 export const CONTINUATIONS = {
   jump: { params: ['i32', 'i64', 'i32'], results: ['i32'] },
+  ret: { params: ['i32', 'i64', 'i32'], results: ['i32'] },
   jumpIndirect: { params: ['i32', 'i64', 'i32', 'i32'], results: ['i32'] },
   interpretAt: { params: ['i32', 'i64', 'i32'], results: ['i32'] },
   stopAt: { params: ['i32', 'i64', 'i32'], results: ['i32'] },
@@ -87,6 +94,7 @@ export class Runtime {
   private readonly helpers = new Map<string, FunctionRef>();
   private readonly builtHelpers: Helpers<BuiltHelper>;
   private readonly jumpFunction: FunctionRef;
+  private readonly retFunction: FunctionRef;
   private readonly jumpIndirectFunction: FunctionRef;
   private readonly hasRegions: boolean;
   private readonly enterFunction: FunctionRef | undefined;
@@ -114,6 +122,7 @@ export class Runtime {
     this.stopFunction = this.defineStop();
     if (tables.jit) this.enterFunction = this.defineEnter(tables.jit, tables.arrivals);
     this.jumpFunction = this.defineJump('jump');
+    this.retFunction = this.hasRegions ? this.defineJump('ret') : this.jumpFunction;
     this.jumpIndirectFunction = this.defineJump('jumpIndirect');
     this.endOfRowFunction = this.defineEndOfRow();
     this.defineRun();
@@ -219,12 +228,17 @@ export class Runtime {
     c.tailCall(this.jumpFunction, c.param(0), target, budget);
   }
 
+  /** The same after RET: to the region that waits for it, if one does. */
+  ret(c: Code, target: Value, budget: Value): void {
+    c.tailCall(this.retFunction, c.param(0), target, budget);
+  }
+
   /** The same after BR or BLR: in a guarded page the landing is checked (FEAT_BTI). */
   jumpIndirect(c: Code, target: Value, budget: Value, btype: Value): void {
     c.tailCall(this.jumpIndirectFunction, c.param(0), target, budget, btype);
   }
 
-  private defineJump(kind: 'jump' | 'jumpIndirect' | 'interpretAt'): FunctionRef {
+  private defineJump(kind: 'jump' | 'ret' | 'jumpIndirect' | 'interpretAt'): FunctionRef {
     const { params, results } = CONTINUATIONS[kind];
     const ref = this.module.declare(params, results);
     const c = new Code(this.module, ref.signature);
@@ -290,6 +304,7 @@ export class Runtime {
     }
     c.store('i32.store', cpu, STATE.pageGuarded, guarded, 'state');
     c.store('i64.store', cpu, STATE.pcDelta, delta.get(), 'state');
+    if (kind === 'ret') this.returnTo(c, target, budget);
     if (this.enterFunction && kind !== 'interpretAt') c.tailCall(this.enterFunction, cpu, hpc, budget);
     else {
       this.settleFlags(c);
@@ -297,6 +312,21 @@ export class Runtime {
     }
     this.module.define(ref, c.finish());
     return ref;
+  }
+
+  /** Returns to the region that waits for control at `target`, if the one that waits shortest does. */
+  private returnTo(c: Code, target: Value, budget: Value): void {
+    const cpu = c.param(0);
+    const depth = c.load('i32.load', cpu, STATE.returnDepth, 'state');
+    c.if(depth, () => {
+      const before = depth.sub(1);
+      const awaited = c.load('i64.load', cpu.add(before.shl(3)), STATE.returns, 'state');
+      c.if(awaited.eq(target), () => {
+        c.store('i32.store', cpu, STATE.returnDepth, before, 'state');
+        c.store('i32.store', cpu, STATE.budget, budget, 'state');
+        c.return(RETURNED);
+      });
+    });
   }
 
   /** (cpu, hpc, budget): the region compiled for this instruction, or the interpreter, which counts the visit. */
@@ -337,6 +367,7 @@ export class Runtime {
   /** What compiled regions call to go on elsewhere: `interpret` runs one instruction whatever the cache says. */
   private exportForRegions(): void {
     this.module.export(this.jumpFunction, 'jump');
+    this.module.export(this.retFunction, 'ret');
     this.module.export(this.jumpIndirectFunction, 'jumpIndirect');
     this.module.export(this.defineJump('interpretAt'), 'interpretAt');
     const define = (
@@ -365,6 +396,7 @@ export class Runtime {
     const cpu = c.param(0);
     const pc = c.load('i64.load', cpu, STATE.pc, 'state');
     const budget = c.load('i32.load', cpu, STATE.budget, 'state');
+    c.store('i32.store', cpu, STATE.returnDepth, 0, 'state');
     // After ERET with a BTYPE, or where a budget ended between a branch and its target.
     const btype = c.load('i32.load', cpu, STATE.btype, 'state');
     c.if(btype, () => {

@@ -14,6 +14,8 @@ const pageOf = (host: number): number => (host & ~0xfff) >>> 0;
 
 export class CodeCache {
   readonly base: number;
+  /** Offset of a u32 that changes whenever code may have: who waits for a call's return must not trust its own then. */
+  readonly generation: number;
   private readonly u32: Uint32Array;
   /** Regions by the page that holds their code. */
   private readonly pages = new Map<number, Set<number>>();
@@ -24,6 +26,7 @@ export class CodeCache {
   constructor(memory: PhysicalMemory, hot: number) {
     this.hot = hot;
     this.base = memory.reserve(CACHE_ENTRIES * CACHE_ENTRY_BYTES, 64);
+    this.generation = memory.reserve(4, 64);
     this.u32 = memory.u32;
   }
 
@@ -70,6 +73,7 @@ export class CodeCache {
 
   /** The page's code may have changed: each region is looked at again when control next arrives. */
   invalidatePage(page: number): void {
+    (this.u32[this.generation >>> 2] as number)++;
     for (const host of this.pages.get(page) ?? []) {
       const at = this.at(host);
       if (this.u32[at] === host) this.u32[at + 1] = -1;

@@ -5,7 +5,7 @@ import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm
 import { CALLABLES } from '../interpreter/image.ts';
 import { REGION } from '../interpreter/runtime.ts';
 import { JitInsn } from './insn.ts';
-import { type BasicBlock, pageOf, type Region, type Way } from './region.ts';
+import { type BasicBlock, pageOf, type Region, type Way, waits } from './region.ts';
 import { type RegionEnvironment, type RegionOptions, RegionState } from './region-state.ts';
 import { emitStructured } from './structure.ts';
 
@@ -96,9 +96,11 @@ function emitBlock(
     to(next);
     return;
   }
+  const awaited = waits(block) ? () => to(next) : undefined;
   switch (ending.kind) {
     case 'jump':
-      to(target as Way);
+      if (awaited) state.call((target as Way).at, next.at, awaited);
+      else to(target as Way);
       break;
     case 'branch':
       state.code.if(
@@ -109,7 +111,8 @@ function emitBlock(
       break;
     case 'indirect':
       if (target) state.code.if(ending.target.eq(state.pcOf(target.at)), () => to(target));
-      if (ending.btype === 0) state.jump(ending.target);
+      if (awaited) state.callIndirect(ending.target, ending.btype, next.at, awaited);
+      else if (ending.btype === 0) state.return(ending.target);
       else state.jumpIndirect(ending.target, ending.btype);
   }
 }

@@ -5,9 +5,9 @@ import { type Decoder, type Fields, fieldsOf, type Row } from '../../a64/index.t
 import { type BasicBlock, CODE_PAGE, pageOf, type Reach, type Region, type Way } from './region.ts';
 
 /** What is hot: the function around the entry, in its page. */
-export const NEAR_REACH: Reach = { instructions: 200, depth: 0, callee: 0, pages: false };
-/** What is much hotter still: also what it calls, wherever that is. */
-export const FAR_REACH: Reach = { instructions: 400, depth: 3, callee: 80, pages: true };
+export const NEAR_REACH: Reach = { instructions: 200, depth: 0, callee: 0, pages: false, awaits: false };
+/** What is much hotter still: also what it calls, wherever that is, and what follows calls of anything else. */
+export const FAR_REACH: Reach = { instructions: 400, depth: 3, callee: 80, pages: true, awaits: true };
 
 /** What is known of the program around an entry. */
 export interface CodeView {
@@ -148,8 +148,9 @@ class Finder {
         if (flow === 'call') {
           const callee = this.call(activation, at, target);
           if (callee) activation.calls.set(at, callee);
-          if (callee) lead(at + 4, at + 4);
+          if (callee || this.isAwaited(at + 4)) lead(at + 4, at + 4);
         }
+        if (flow === 'indirectCall' && this.isAwaited(at + 4)) lead(at + 4, at + 4);
         if (flow !== undefined && flow !== 'branch') break;
         at += 4;
         if (flow === 'branch') leaders.set(at, -1);
@@ -159,6 +160,12 @@ class Finder {
         }
       }
     }
+  }
+
+  /** Whether the region waits for calls that return there: in its own page, and not for one that never does. */
+  private isAwaited(at: number): boolean {
+    const host = this.hostOf(at);
+    return this.reach.awaits && pageOf(at) === 0 && host !== undefined && this.view.isSeen(host);
   }
 
   /** Follows a call where that is worth it. */
@@ -219,7 +226,7 @@ class Finder {
       if (found.flow && found.flow !== 'leave') {
         flow = found.flow;
         if (flow === 'return') target = caller && way(activation.returnTo, caller);
-        else if (flow !== 'indirect') {
+        else if (flow !== 'indirect' && flow !== 'indirectCall') {
           target = way(found.target, flow === 'call' ? calls.get(at) : activation);
         }
       }

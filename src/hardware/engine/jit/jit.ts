@@ -236,7 +236,13 @@ export class Jit {
     const { bytes, sizes } = encodeBatch({
       decoder: this.decoder,
       memoryPages: this.memory.memory.buffer.byteLength / WASM_PAGE,
-      options: { conditionTable, tagBias, markBias, checksTags: this.checksTags },
+      options: {
+        conditionTable,
+        tagBias,
+        markBias,
+        checksTags: this.checksTags,
+        codeGeneration: this.cache.generation,
+      },
       orders,
     });
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);

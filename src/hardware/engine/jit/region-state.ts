@@ -2,8 +2,9 @@
 // that a block wrote are stored where it ends. A block has one way out for all of its instructions, which knows by the
 // number of the instruction what is left to store.
 
-import { STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
+import { RETURNS, STATE, TLB, TLB_INFO_GUARDED } from '../../cpu/index.ts';
 import type { Code, FunctionRef, Label, Value, Variable } from '../../wasm/index.ts';
+import { RETURNED } from '../interpreter/runtime.ts';
 import { hostAddress, tlbEntry } from '../tlb-lookup.ts';
 import { NearAccesses } from './near-accesses.ts';
 import { PROFILE } from './profile.ts';
@@ -16,8 +17,8 @@ import { CODE_PAGE, pageOf } from './region.ts';
 const NEAR = { interpret: 'interpret', enter: 'enter', stop: 'stop' } as const;
 const FAR = { interpret: 'interpretAt', enter: 'jump', stop: 'stopAt' } as const;
 const BY_HOST_OFFSET: ReadonlySet<string> = new Set(Object.values(NEAR));
-type Shared = (typeof NEAR | typeof FAR)[keyof typeof NEAR];
-const SHARED: readonly Shared[] = [...Object.values(NEAR), ...Object.values(FAR)];
+type Shared = (typeof NEAR | typeof FAR)[keyof typeof NEAR] | 'ret';
+const SHARED: readonly Shared[] = [...Object.values(NEAR), ...Object.values(FAR), 'ret'];
 
 /** What code depends on besides the instructions. */
 export interface RegionOptions {
@@ -27,6 +28,8 @@ export interface RegionOptions {
   readonly markBias: number;
   /** Whether the guest has accesses checked, so that the check is worth its code. */
   readonly checksTags: boolean;
+  /** CodeCache.generation */
+  readonly codeGeneration: number;
 }
 
 export interface RegionEnvironment extends RegionOptions {
@@ -70,6 +73,8 @@ export class RegionState {
   private readonly tlbs = new Map<boolean, Variable>();
   private readonly proven = new Map<number, Variable>();
   private pcDelta: Variable | undefined;
+  /** What atEnd() put off. */
+  private readonly putOff: (() => void)[] = [];
   private readonly ways = new Map<Shared, Label>();
   private readonly used = new Set<Shared>();
 
@@ -265,12 +270,63 @@ export class RegionState {
     else this.goTo(FAR.enter, this.pcOf(at));
   }
 
-  /** Leaves for any address. */
-  jump(target: Value): void {
-    this.goTo('jump', target);
+  /** Leaves for the caller. */
+  return(target: Value): void {
+    this.goTo('ret', target);
   }
   jumpIndirect(target: Value, btype: number): void {
     this.goOn('jumpIndirect', target, this.code.i32(btype));
+  }
+
+  /** Calls a function outside of the region and waits for its return to `returnAt`, in page 0: `after` goes on there. */
+  call(at: number, returnAt: number, after: () => void): void {
+    const continuation = pageOf(at) === 0 ? NEAR.enter : FAR.enter;
+    const target = pageOf(at) === 0 ? this.code.i32(this.home + at) : this.pcOf(at);
+    this.waitFor(continuation, returnAt, after, target);
+    this.enter(at);
+  }
+  callIndirect(target: Value, btype: number, returnAt: number, after: () => void): void {
+    this.waitFor('jumpIndirect', returnAt, after, target, this.code.i32(btype));
+    this.jumpIndirect(target, btype);
+  }
+
+  /**
+   * Where as many calls are waited for as can be, it goes on behind. What returns has stored everything; if the page is
+   * mapped as it was and no code has changed, the region goes on, else whatever is there now.
+   */
+  private waitFor(
+    continuation: string,
+    returnAt: number,
+    after: () => void,
+    target: Value,
+    ...more: Value[]
+  ): void {
+    const { code } = this;
+    const cpu = code.param(0);
+    const load = (name: 'returnDepth' | 'budget'): Value => code.load('i32.load', cpu, STATE[name], 'state');
+    const generation = (): Value =>
+      code.load('i32.load', code.i32(this.environment.codeGeneration), 0, 'state');
+    const depth = load('returnDepth');
+    code.if(depth.ltU(RETURNS), () => {
+      code.store('i64.store', cpu.add(depth.shl(3)), STATE.returns, this.pcOf(returnAt), 'state');
+      code.store('i32.store', cpu, STATE.returnDepth, depth.add(1), 'state');
+      const before = code.variable('i32', generation());
+      this.saveFlags();
+      const status = code.call(this.helper(continuation), cpu, target, this.budget.get(), ...more) as Value;
+      code.if(status.ne(RETURNED), () => code.return(status));
+      this.budget.set(load('budget'));
+      const delta = code.load('i64.load', cpu, STATE.pcDelta, 'state');
+      const isOther = delta
+        .xor((this.pcDelta as Variable).get())
+        .ne(0)
+        .or(generation().ne(before.get()));
+      code.if(isOther, () => {
+        const host = this.pcOf(returnAt).sub(delta).wrap();
+        code.tailCall(this.helper(NEAR.enter), cpu, host, this.budget.get());
+      });
+      this.atEnd(() => this.reload());
+      after();
+    });
   }
 
   /** By the way out that all share that go on like this. */
@@ -289,13 +345,22 @@ export class RegionState {
   /** Flags are stored as what they were computed from; who needs them otherwise computes them (Runtime.settleFlags). */
   private saveFlags(): void {
     const { code } = this;
-    if (!this.setsFlags) return;
-    const cpu = code.param(0);
-    code.if(this.flagsKind.get(), () => {
-      code.store('i32.store', cpu, STATE.flagsKind, this.flagsKind.get(), 'state');
-      code.store('i64.store', cpu, STATE.flagsA, this.flagsA.get(), 'state');
-      code.store('i64.store', cpu, STATE.flagsB, this.flagsB.get(), 'state');
+    // What is written later may set them, too, and lead here.
+    this.atEnd(() => {
+      if (!this.setsFlags) return;
+      const cpu = code.param(0);
+      code.if(this.flagsKind.get(), () => {
+        code.store('i32.store', cpu, STATE.flagsKind, this.flagsKind.get(), 'state');
+        code.store('i64.store', cpu, STATE.flagsA, this.flagsA.get(), 'state');
+        code.store('i64.store', cpu, STATE.flagsB, this.flagsB.get(), 'state');
+      });
     });
+  }
+
+  /** Statements for this place that are written when the rest of the function is. */
+  private atEnd(write: () => void): void {
+    const fill = this.code.later();
+    this.putOff.push(() => fill(write));
   }
 
   countEntry(): void {
@@ -322,6 +387,12 @@ export class RegionState {
   /** Builds the whole function: `before` anything else, then `body` after the locals are loaded. */
   build(body: () => void, before: () => void): void {
     const { code } = this;
+    this.atEnd(() => {
+      before();
+      this.budget.set(code.param(1));
+      this.pcDelta?.set(code.load('i64.load', code.param(0), STATE.pcDelta, 'constant'));
+      this.loadAll();
+    });
     const nest = ([continuation, ...others]: readonly Shared[]): void => {
       if (continuation === undefined) {
         body();
@@ -336,21 +407,24 @@ export class RegionState {
       this.goOn(continuation, BY_HOST_OFFSET.has(continuation) ? target.wrap() : target);
     };
     nest(SHARED);
-    code.prologue(() => {
-      before();
-      this.loadAll();
-    });
+    for (const write of this.putOff) write();
   }
 
+  /** Locals after a call that has returned. */
+  private reload(): void {
+    this.loadAll();
+    if (this.setsFlags) this.flagsKind.set(0);
+    for (const proven of this.proven.values()) proven.set(0);
+  }
+
+  /** What other code may have changed while the region did not run. */
   private loadAll(): void {
     const { code } = this;
     const cpu = code.param(0);
-    this.budget.set(code.param(1));
     for (const n of this.readX) this.localX(n).set(code.load('i64.load', cpu, STATE.x + n * 8, 'constant'));
     for (const n of this.readV) this.localV(n).set(code.load('v128.load', cpu, STATE.v + n * 16, 'constant'));
     for (const [unprivileged, variable] of this.tlbs) {
       variable.set(code.load('i32.load', cpu, unprivileged ? STATE.tlbUnprivileged : STATE.tlb, 'constant'));
     }
-    this.pcDelta?.set(code.load('i64.load', cpu, STATE.pcDelta, 'constant'));
   }
 }

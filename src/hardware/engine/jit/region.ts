@@ -21,8 +21,8 @@ export interface BasicBlock {
   /** The instructions, in a row from `at` on. */
   readonly words: readonly number[];
   /** How the last instruction passes control on; 'next' falls through. */
-  readonly flow: 'next' | 'jump' | 'call' | 'branch' | 'indirect' | 'return';
-  /** Where control goes on without a branch. */
+  readonly flow: 'next' | 'jump' | 'call' | 'branch' | 'indirect' | 'indirectCall' | 'return';
+  /** Where control goes on without a branch, or after a call that is not followed. */
   readonly next: Way;
   /** Where the last instruction branches to; a return's is its caller, where that is in the region. */
   readonly target: Way | undefined;
@@ -38,6 +38,8 @@ export interface Reach {
   readonly callee: number;
   /** Whether other pages are followed. */
   readonly pages: boolean;
+  /** Whether it waits for calls that it does not follow to return, so that what follows them is part of it. */
+  readonly awaits: boolean;
 }
 
 export interface Region {
@@ -50,7 +52,12 @@ export interface Region {
 }
 
 /** Where control may go from a block to another of the region. */
-export function successors({ flow, next, target }: BasicBlock): number[] {
-  const ways = flow === 'next' ? [next] : flow === 'branch' ? [target, next] : [target];
+export function successors(block: BasicBlock): number[] {
+  const { flow, next, target } = block;
+  const ways = flow === 'next' || waits(block) ? [next] : flow === 'branch' ? [target, next] : [target];
   return ways.flatMap((way) => way?.block ?? []);
 }
+
+/** Whether the block ends with a call that leaves the region, which waits for its return. */
+export const waits = ({ flow, next, target }: BasicBlock): boolean =>
+  (flow === 'indirectCall' || (flow === 'call' && target?.block === undefined)) && next.block !== undefined;
