@@ -1,9 +1,8 @@
-// Guests that keep a JIT busy with code that comes and goes: what the memory test and the memory command run.
+// Work that keeps a JIT busy with code that comes and goes: what the memory test and the memory commands have a guest do,
+// in Node and in browsers.
 
-import { Machine, type MachineOptions } from '../../src/vmm/index.ts';
-import { drive, type Guest } from './drive.ts';
-import { type BootFiles, pulled } from './kernels.ts';
-import { canCompile, program, script, withFiles } from './programs.ts';
+import type { Machine } from '../../src/vmm/index.ts';
+import { drive, type Guest } from './guest.ts';
 
 export interface Load {
   readonly name: string;
@@ -19,7 +18,7 @@ const MODULES = ['squashfs', 'overlay', 'virtio_rng', 'virtio_balloon', 'virtio_
 export const POOLS = ['rwx', 'mprotect', 'twice'];
 
 /** Scripts in the guest's root, by name. */
-const SCRIPTS = {
+export const SCRIPTS = {
   'load-modules': `
 folder=/lib/modules/$(uname -r)
 # The initramfs loads some itself.
@@ -61,30 +60,16 @@ export const LOADS: readonly Load[] = [
   },
 ];
 
-/** Debian with the program in its initramfs; undefined where it was not pulled or nothing compiles the program. */
-export async function memoryGuest(): Promise<BootFiles | undefined> {
-  const files = await pulled('debian-13');
-  return files?.initrd !== undefined && canCompile() ? files : undefined;
-}
+/** What its memory should be. */
+export const GUEST_MEMORY = '256M';
 
-/** Boots it to its shell. The caller disposes of the machine. */
-export async function bootMemoryGuest(
-  { kernel, initrd, append }: BootFiles,
-  more: Partial<MachineOptions> = {},
-): Promise<{ machine: Machine; guest: Guest }> {
-  const scripts = Object.entries(SCRIPTS).map(([name, text]) => script(name, text));
-  const machine = await Machine.create({
-    kernel,
-    append,
-    initrd: withFiles(initrd as string, program('jit-user'), ...scripts),
-    memory: '256M',
-    ...more,
-  });
+/** Boots the guest of memory-guest.ts to its shell. */
+export async function bootToShell(machine: Machine): Promise<Guest> {
   const guest = drive(machine);
   await guest.prompt();
   // The kernel's remarks about modules would come in between.
   await guest.command('dmesg -n 1');
-  return { machine, guest };
+  return guest;
 }
 
 /** One unit of a load. Throws where the guest did not do it. */

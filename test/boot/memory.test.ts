@@ -7,7 +7,8 @@ import type { Machine } from '../../src/vmm/index.ts';
 import { onQemu } from './drive.ts';
 import type { BootFiles } from './kernels.ts';
 import { LiveInstances } from './live-instances.ts';
-import { bootMemoryGuest, memoryGuest, POOLS } from './memory-load.ts';
+import { bootMemoryGuest, memoryGuest } from './memory-guest.ts';
+import { POOLS } from './memory-load.ts';
 
 const LIMIT = 600_000;
 const files = await memoryGuest();

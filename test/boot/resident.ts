@@ -1,4 +1,4 @@
-// What the process's memory consists of, and whether it grows: Linux's own account of the process (proc(5), smaps) parted
+// What a process's memory consists of, and whether it grows: Linux's own account of the process (proc(5), smaps) parted
 // into the guest's memory, generated code and the rest, and the line through samples of it.
 
 import { readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ export interface Resident {
   readonly guest: number;
   /** What may be executed and comes from no file. */
   readonly code: number;
-  /** V8's heap, buffers, the C library's heap, Node's own pages. */
+  /** V8's heap, buffers, the C library's heap, the program's own pages. */
   readonly rest: number;
 }
 
@@ -25,8 +25,8 @@ interface Mapping {
   readonly resident: number;
 }
 
-function mappings(): Mapping[] {
-  const text = readFileSync('/proc/self/smaps', 'latin1');
+function mappings(pid: number | 'self'): Mapping[] {
+  const text = readFileSync(`/proc/${pid}/smaps`, 'latin1');
   const found: Mapping[] = [];
   for (const m of text.matchAll(
     /^([\da-f]+)-([\da-f]+) (\S+) \S+ \S+ \d+ *(.*)\n(?:.*\n)*?Rss: +(\d+) kB$/gm,
@@ -43,8 +43,9 @@ function mappings(): Mapping[] {
   return found;
 }
 
-export function resident(): Resident {
-  const all = mappings();
+/** Of this process, or another of the same user. */
+export function resident(pid: number | 'self' = 'self'): Resident {
+  const all = mappings(pid);
   const sum = (list: readonly Mapping[]): number => list.reduce((bytes, m) => bytes + m.resident, 0);
   const data = all.filter((m) => m.writable && !m.executable && m.anonymous);
   const largest = data.reduce((a, b) => (a.bytes >= b.bytes ? a : b));
@@ -55,7 +56,7 @@ export function resident(): Resident {
 
 let gc: (() => void) | undefined;
 
-/** Has the host's collector take all that nobody refers to. */
+/** Has this process's collector take all that nobody refers to. */
 export function collectGarbage(): void {
   if (!gc) {
     setFlagsFromString('--expose-gc');
