@@ -10,7 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { hasChromium, NEEDS_CHROMIUM } from './chromium.ts';
 import { ChromiumGuest } from './chromium-guest.ts';
-import { memoryGuest, memoryInitrd, NEEDED } from './memory-guest.ts';
+import { memoryGuest, memoryInitrd, NEEDS_GUEST } from './memory-guest.ts';
 import { GUEST_MEMORY } from './memory-load.ts';
 import { settings, type Watched, watchLoads } from './memory-watch.ts';
 import { resident } from './resident.ts';
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   }
   const files = await memoryGuest();
   if (!files || !hasChromium()) {
-    console.error(`needs ${files ? NEEDS_CHROMIUM : NEEDED}`);
+    console.error(`needs ${files ? NEEDS_CHROMIUM : NEEDS_GUEST}`);
     return 2;
   }
   for (const [signal, status] of Object.entries(SIGNALS)) process.once(signal, () => process.exit(status));

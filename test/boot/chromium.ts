@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const PROGRAM = 'chromium';
-/** What a system without it lacks, in a sentence that begins with "needs". */
+/** What a system lacks that has none. */
 export const NEEDS_CHROMIUM = 'Chromium (apt-get install chromium)';
 
 const FLAGS = [

@@ -6,8 +6,8 @@ import { type BootFiles, pulled } from './kernels.ts';
 import { bootToShell, GUEST_MEMORY, SCRIPTS } from './memory-load.ts';
 import { canCompile, program, script, withFiles } from './programs.ts';
 
-/** What memoryGuest() lacks where it finds none. */
-export const NEEDED = './ringfence pull debian-13 and aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu)';
+/** What a system lacks that has none. */
+export const NEEDS_GUEST = './ringfence pull debian-13 and aarch64-linux-gnu-gcc (gcc-aarch64-linux-gnu)';
 
 /** Its files as they were pulled; undefined where they were not, or nothing compiles the program. */
 export async function memoryGuest(): Promise<BootFiles | undefined> {

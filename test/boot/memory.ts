@@ -6,26 +6,22 @@
 // (./ringfence pull debian-13), aarch64-linux-gnu-gcc and Linux.
 // Exit status: 0 flat, 1 not, 2 unusable options or lacking a need.
 
-import { bootMemoryGuest, memoryGuest, NEEDED } from './memory-guest.ts';
+import { bootMemoryGuest, memoryGuest, NEEDS_GUEST } from './memory-guest.ts';
 import { LOADS, runUnit } from './memory-load.ts';
-import { settings, watchLoads } from './memory-watch.ts';
+import { settings, type Watched, watchLoads } from './memory-watch.ts';
 import { collectGarbage, resident } from './resident.ts';
 
 async function main(): Promise<number> {
   const asked = settings(LOADS.map(({ name }) => name));
   const files = await memoryGuest();
   if (typeof asked === 'string' || !files) {
-    console.error(typeof asked === 'string' ? asked : `needs ${NEEDED}`);
+    console.error(typeof asked === 'string' ? asked : `needs ${NEEDS_GUEST}`);
     return 2;
   }
   const { machine, guest } = await bootMemoryGuest(files);
-  const watched = {
-    work: (load: (typeof LOADS)[number], n: number) => runUnit(guest, load, n),
-    sample: () => ({
-      resident: resident(),
-      heap: process.memoryUsage(),
-      counters: machine.stats().counters,
-    }),
+  const watched: Watched = {
+    work: (load, n) => runUnit(guest, load, n),
+    sample: () => ({ resident: resident(), heap: process.memoryUsage(), counters: machine.stats().counters }),
     collectGarbage,
   };
   const flat = await watchLoads(watched, asked);
