@@ -167,7 +167,8 @@ export class Vcpu {
         const left = end - cpu.instructions;
         if (left <= 0) return BUDGET;
         cpu.begin(Math.min(allowed, left, this.untilTimer()));
-        parts.engine.run(cpu);
+        do parts.engine.run(cpu);
+        while (cpu.goesOn());
       }
       const exit = cpu.takeExit();
       const outcome = exit && this.serve(exit);

@@ -229,12 +229,18 @@ export class Cpu implements Services {
     return this.sequencer.prepare();
   }
 
-  /** Sets the budget of the next entry. Larger ones than 2^31 - 1 are cut to that. */
+  /** Sets the budget of the next entry. Larger ones than 2^30 - 1 are cut to that. */
   begin(budget: number): void {
     const { state, core } = this;
+    this.exceptions.redirected = false;
     core.retired = core.instructions;
     state.budgetStart = Math.min(budget, MAX_BUDGET);
     state.budget = state.budgetStart;
+  }
+
+  /** Whether generated code may be entered again at once, for what is left of the budget, as after an exception. */
+  goesOn(): boolean {
+    return this.sequencer.goesOn();
   }
 
   /** What the vCPU stopped for, once. */

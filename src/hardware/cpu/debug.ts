@@ -102,6 +102,11 @@ export class Debug {
     return (this.state.sysregLow(MDSCR) & MDSCR_SS) !== 0 && this.enabled;
   }
 
+  /** Whether something may happen between instructions. */
+  get isActive(): boolean {
+    return this.stepActive || this.anyCode || this.guest.step;
+  }
+
   stepAfterReturn(el: number, masked: boolean, ss: number): number {
     if ((this.state.sysregLow(MDSCR) & MDSCR_SS) === 0 || this.enabled) return 0;
     return this.enabledFrom(el, masked) ? ss : 0;

@@ -54,6 +54,8 @@ export interface ExceptionHooks {
 export class Exceptions {
   /** Counts entries to EL1; tells a run loop whether the last instruction completed. */
   taken = 0;
+  /** An exception or the return from one has moved control; whoever runs the vCPU clears it. */
+  redirected = false;
   private readonly state: CpuState;
   private readonly mte: boolean;
   private readonly hooks: ExceptionHooks;
@@ -96,6 +98,7 @@ export class Exceptions {
   private enter(vector: number, returnAddress: bigint, spsr: number): void {
     const { state } = this;
     this.taken++;
+    this.redirected = true;
     this.hooks.leavingEl();
     const group = state.el === 0 ? 0x400 : state.spsel ? 0x200 : 0;
     state.setSysreg(SPSR, BigInt(spsr >>> 0));
@@ -200,6 +203,7 @@ export class Exceptions {
     state.ss = ss;
     state.exclusive = 0;
     state.pc = state.sysreg(ELR);
+    this.redirected = true;
     this.hooks.contextChanged();
   }
 }

@@ -64,6 +64,18 @@ export class Sequencer {
     return this.pmu.active ? this.pmu.instructionsToOverflow() : Infinity;
   }
 
+  /**
+   * Whether generated code left for nothing but an exception or the return from one, so that it may be entered again for
+   * the rest of its budget: prepare() would have nothing to do.
+   */
+  goesOn(): boolean {
+    const { exit, exceptions, state, debug } = this.core;
+    if (!exceptions.redirected || exit) return false;
+    exceptions.redirected = false;
+    const isWatched = this.slow || debug.isActive || this.pmu.active;
+    return !isWatched && state.budget > 0 && state.il === 0 && !exceptions.pendingInterrupt();
+  }
+
   /** PSTATE.IL: the next instruction faults, after anything that its fetch does wrong. */
   private raiseIllegalState(): void {
     this.slow = true;

@@ -48,7 +48,11 @@ export class InterpreterInsn extends Insn {
       this.exceptionIf(trapped, EXCEPTION.fpTrap, 0);
     }
     row.semantics(this);
-    if (!this.ended) this.runtime.continueAt(this.c, this.hpc.add(4), this.rowEnd);
+    if (this.ended) return;
+    const next = this.hpc.add(4);
+    // No region holds this instruction, so that one may start behind it.
+    if (row.flow === 'leave') this.runtime.enterAt(this.c, next, this.rowEnd);
+    else this.runtime.continueAt(this.c, next, this.rowEnd);
   }
 
   /** What remains after this instruction. */

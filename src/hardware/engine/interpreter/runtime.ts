@@ -148,8 +148,18 @@ export class Runtime {
 
   /** The instruction at host offset `hpc`, which follows the current one in its row. */
   continueAt(c: Code, hpc: Value, rowEnd: Value): void {
-    c.if(hpc.eq(rowEnd), () => c.tailCall(this.endOfRowFunction, c.param(0), hpc));
+    this.endRowAt(c, hpc, rowEnd);
     this.dispatch(c, hpc, rowEnd);
+  }
+
+  /** The same by its region, where there is one. */
+  enterAt(c: Code, hpc: Value, rowEnd: Value): void {
+    this.endRowAt(c, hpc, rowEnd);
+    this.enter(c, hpc, this.budgetAt(c, hpc));
+  }
+
+  private endRowAt(c: Code, hpc: Value, rowEnd: Value): void {
+    c.if(hpc.eq(rowEnd), () => c.tailCall(this.endOfRowFunction, c.param(0), hpc));
   }
 
   /** What remains of the budget before the instruction at host offset `hpc` of the current row. */
