@@ -26,14 +26,6 @@ export interface GuestOptions {
 
 export const onQemu = process.env.RINGFENCE_BOOT_ON === 'qemu';
 
-/** RINGFENCE_ENGINE: on which engine guests run whose test does not choose one. */
-function engineOfTests(): Pick<MachineOptions, 'engine'> {
-  const engine = process.env.RINGFENCE_ENGINE ?? 'auto';
-  if (engine !== 'auto' && engine !== 'interpreter' && engine !== 'jit')
-    throw new Error(`RINGFENCE_ENGINE=${engine}: not one of auto, interpreter, jit`);
-  return { engine };
-}
-
 export async function startGuest(options: GuestOptions): Promise<Guest> {
   return new Guest(onQemu ? qemu(options) : await machine(options));
 }
@@ -56,7 +48,6 @@ async function machine(options: GuestOptions): Promise<Backend> {
     ...(backend && { virtio: [{ create: (env) => new VirtioNet({ backend }, env) }] }),
     ...{ kernel, append, memory, smp, gic, clock, drives: drives.map((source) => ({ source })) },
     ...(initrd === undefined ? {} : { initrd }),
-    ...engineOfTests(),
     ...options.more,
   });
   return running(made, () => {

@@ -98,7 +98,10 @@ async function search(pair: Pair, options: LockstepOptions): Promise<Search> {
       let compared = 0;
       let memoryDue = memoryEvery;
       for (;;) {
-        const stride = Math.max(1, Math.min(STRIDE, enough - reference.ran, memoryDue - reference.ran));
+        const stride = Math.max(
+          1,
+          Math.min(STRIDE, enough - reference.instructions, memoryDue - reference.instructions),
+        );
         await reference.advance(stride);
         await subject.advance(stride);
         const differs = firstDifferent(reference.captures, subject.captures);
@@ -109,14 +112,17 @@ async function search(pair: Pair, options: LockstepOptions): Promise<Search> {
             first: { capture: taken(reference) + differs, memory: undefined },
           };
         const { ended } = reference;
-        const stop = ended !== undefined || reference.ran >= enough || progress?.(reference.ran) === true;
-        if (stop || reference.ran >= memoryDue) {
-          memoryDue = reference.ran + memoryEvery;
+        const stop =
+          ended !== undefined ||
+          reference.instructions >= enough ||
+          progress?.(reference.instructions) === true;
+        if (stop || reference.instructions >= memoryDue) {
+          memoryDue = reference.instructions + memoryEvery;
           const memory = firstMemoryDifference(reference, subject);
           if (memory)
             return { instructions: compared, end: undefined, first: { capture: undefined, memory } };
         }
-        compared = reference.ran;
+        compared = reference.instructions;
         if (stop) return { instructions: compared, end: ended, first: undefined };
         reference.captures.length = 0;
         subject.captures.length = 0;

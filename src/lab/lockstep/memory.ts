@@ -1,6 +1,7 @@
 // Guest memory of two machines that have done the same: frames are handed out in the same order, so that all of the
 // hosts' frames and allocation tags are compared as they are.
 
+import type { PhysicalMemory } from '../../hypervisor/index.ts';
 import type { Side } from './side.ts';
 
 export interface MemoryDifference {
@@ -15,10 +16,13 @@ export interface MemoryDifference {
 const CHUNK = 1 << 20;
 const PAGE = 4096;
 
+/** Where in the host's memory what is compared begins: allocation tags, then frames, to the end. */
+export const comparedFrom = ({ tagBias, framesBase }: PhysicalMemory): number => tagBias + framesBase / 16;
+
 export function firstMemoryDifference(reference: Side, subject: Side): MemoryDifference | undefined {
   const [a, b] = [reference.vm, subject.vm];
   if (!a || !b) return undefined;
-  const first = a.memory.tagBias + a.memory.framesBase / 16;
+  const first = comparedFrom(a.memory);
   const [one, other] = [a.memory.u8, b.memory.u8];
   for (let at = first; at < one.length; at += CHUNK) {
     const end = Math.min(at + CHUNK, one.length);

@@ -1,19 +1,10 @@
 // One of the two machines: its vCPUs run in short steps, after each of which their registers are kept, and the machine
-// stands still between two turns of its run loop. Neither changes what the guest does: with the virtual clock a step
-// that ends early is only looked at.
+// stands still between two turns of its run loop. Neither changes what the guest does.
 
 import type { Vcpu } from '../../hypervisor/index.ts';
-import {
-  Machine,
-  type MachineEnd,
-  type MachineOptions,
-  type MachineVcpu,
-  type OpenVm,
-  prepareVm,
-} from '../../vmm/index.ts';
+import { Machine, type MachineEnd, type MachineOptions, type OpenVm, prepareVm } from '../../vmm/index.ts';
 import type { Capture } from './capture.ts';
-
-type RunExit = ReturnType<MachineVcpu['run']>;
+import { WatchedVcpu, type Watcher } from './watched-vcpu.ts';
 
 /** A part of a run that is cut in more places: the one before capture number `capture`, which ends the run. */
 export interface Cuts {
@@ -36,55 +27,9 @@ export interface SideOptions {
   readonly output?: ((bytes: Uint8Array) => undefined | Promise<void>) | undefined;
 }
 
-class WatchedVcpu implements MachineVcpu {
-  private readonly vcpu: Vcpu;
-  private readonly side: Side;
-
-  constructor(vcpu: Vcpu, side: Side) {
-    this.vcpu = vcpu;
-    this.side = side;
-  }
-
-  get instructions(): number {
-    return this.vcpu.instructions;
-  }
-  get poweredOn(): boolean {
-    return this.vcpu.poweredOn;
-  }
-  get runnable(): boolean {
-    return this.vcpu.runnable;
-  }
-  completeMmio(value: bigint): void {
-    this.vcpu.completeMmio(value);
-  }
-  completeHostCall(values: readonly bigint[]): void {
-    this.vcpu.completeHostCall(values);
-  }
-  setRegister(name: string, value: bigint): void {
-    this.vcpu.setRegister(name, value);
-  }
-
-  run(maxInstructions: number): RunExit {
-    const { vcpu, side } = this;
-    const end = vcpu.instructions + maxInstructions;
-    for (;;) {
-      const stop = Math.min(end, side.nextStop(vcpu));
-      const before = vcpu.instructions;
-      const exit = vcpu.run(stop - before);
-      side.ran += vcpu.instructions - before;
-      // An access to a device is not over: its instruction runs once more with the answer.
-      if (exit.reason !== 'mmio') side.keep(vcpu, exit.reason === 'budget' && stop < end);
-      if (exit.reason !== 'budget' || stop === end) {
-        side.pauseIfDue();
-        return exit;
-      }
-    }
-  }
-}
-
-export class Side {
+export class Side implements Watcher {
   /** Instructions of all vCPUs. */
-  ran = 0;
+  instructions = 0;
   /** How many captures there were. */
   taken = 0;
   /** Those that nobody has taken away. */
@@ -118,7 +63,7 @@ export class Side {
 
   /** Runs so many instructions and to the end of a turn, or to the end of the machine. */
   async advance(instructions: number): Promise<void> {
-    this.pauseAt = this.ran + instructions;
+    this.pauseAt = this.instructions + instructions;
     const paused = this.nextPause();
     if (!this.finished) {
       this.finished = this.machine.run().then(
@@ -146,7 +91,10 @@ export class Side {
     return { end, listener };
   }
 
-  /** Where the vCPU's next step ends, as its count of instructions. */
+  ran(instructions: number): void {
+    this.instructions += instructions;
+  }
+
   nextStop(vcpu: Vcpu): number {
     const { instructions } = vcpu;
     const { slice, cuts } = this.options;
@@ -160,7 +108,6 @@ export class Side {
     return whole;
   }
 
-  /** After a step; `within` a run of the vCPU. */
   keep(vcpu: Vcpu, within: boolean): void {
     const { slice, cuts } = this.options;
     if (cuts && within && vcpu.instructions % slice !== 0) this.cut(vcpu, cuts);
@@ -194,8 +141,8 @@ export class Side {
     };
   }
 
-  pauseIfDue(): void {
-    if (this.ran >= this.pauseAt) void this.machine.pause();
+  left(): void {
+    if (this.instructions >= this.pauseAt) void this.machine.pause();
   }
 
   /** Ends the machine and lets go of its memory. */
