@@ -1,5 +1,5 @@
 // What a machine did, as text by which two runs can be compared: a digest of all registers of a vCPU every few thousand
-// instructions and wherever it waits or leaves, and of all memory now and then.
+// instructions and where it waits or leaves, and of all memory now and then.
 
 import { createHash } from 'node:crypto';
 import { appendFileSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,9 @@ type WatchedCpu = Parameters<Watcher['keep']>[0];
 type Registers = Capture['registers'];
 
 /** Instructions of a vCPU between two lines. */
-export const SLICE = 10_000;
+const SLICE = 20_000;
+/** As many at least, since a guest may leave every few instructions. */
+const SHORTEST = 1000;
 /** Instructions of all vCPUs between two looks at memory. */
 const MEMORY_EVERY = 200e6;
 const CHUNK = 1 << 20;
@@ -71,6 +73,8 @@ export class Trace implements Watcher {
   private memory: PhysicalMemory | undefined;
   private instructions = 0;
   private memoryDue = MEMORY_EVERY;
+  /** By vCPU: its instructions at its last line. */
+  private last: number[] = [];
 
   /** `shown`: the number of a line whose registers are written to `file`.registers, the header's being 0. */
   constructor(file: string, header: TraceHeader, shown?: number) {
@@ -87,6 +91,7 @@ export class Trace implements Watcher {
     if (!(vm instanceof Vm) || !(memory instanceof PhysicalMemory))
       throw new Error('a machine with a stand-in for its VM cannot be traced');
     this.memory = memory;
+    this.last = [];
     this.write('power-on');
     return vm.vcpus.map((vcpu) => new WatchedVcpu(vcpu, this));
   }
@@ -110,7 +115,8 @@ export class Trace implements Watcher {
   }
 
   keep({ index, cpu, instructions }: WatchedCpu): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen || instructions < (this.last[index] ?? 0) + SHORTEST) return;
+    this.last[index] = instructions;
     const registers = cpu.save();
     if (this.lines === this.shown) {
       const capture: Capture = { vcpu: index, instructions, registers, memory: undefined };
