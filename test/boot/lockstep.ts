@@ -16,6 +16,7 @@ import { captureFrom, type TraceHeader } from './trace.ts';
 
 /** Tests of which nothing can be compared, and why. */
 const EXCLUDED: Readonly<Record<string, string>> = {
+  'test/boot/chromium.test.ts': "compares with a browser's machines, which nobody traces",
   'test/boot/embedded-image.test.ts': 'runs no guest',
   'test/boot/jit-lockstep.test.ts': 'is in lockstep by itself',
   'test/boot/mte-gdb.test.ts': 'GDB stops the guest wherever it then is',
