@@ -4,7 +4,7 @@
 import type { PhysicalMemory } from '../../memory/index.ts';
 
 /** Entries of 8 bytes: u32 host offset of the instruction; i32 table index when positive, else a counter towards 0. */
-export const CACHE_ENTRIES = 1 << 16;
+export const CACHE_ENTRIES = 1 << 19;
 export const CACHE_ENTRY_BYTES = 8;
 
 /** Counts as good as never: what starts here cannot be compiled. */
