@@ -108,12 +108,10 @@
               (if $I8
                 (i32.or
                   (i64.ne
-                    (i64.xor
-                      (local.tee $l3
-                        (i64.load offset=792 ;; pcDelta
-                          (local.get $cpu)))
-                      (local.get $l9))
-                    (i64.const 0))
+                    (local.tee $l3
+                      (i64.load offset=792 ;; pcDelta
+                        (local.get $cpu)))
+                    (local.get $l9))
                   (i32.ne
                     (i32.load
                       (i32.const 12032))

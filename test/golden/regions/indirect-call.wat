@@ -111,12 +111,10 @@
             (if $I7
               (i32.or
                 (i64.ne
-                  (i64.xor
-                    (local.tee $l3
-                      (i64.load offset=792 ;; pcDelta
-                        (local.get $cpu)))
-                    (local.get $l10))
-                  (i64.const 0))
+                  (local.tee $l3
+                    (i64.load offset=792 ;; pcDelta
+                      (local.get $cpu)))
+                  (local.get $l10))
                 (i32.ne
                   (i32.load
                     (i32.const 12032))

@@ -291,7 +291,7 @@ export class RegionState {
   }
 
   /**
-   * Where as many calls are waited for as can be, it goes on behind. What returns has stored everything; if the page is
+   * Where as many calls are waited for as can be, what is written after this goes on instead. What returns has stored everything; if the page is
    * mapped as it was and no code has changed, the region goes on, else whatever is there now.
    */
   private waitFor(
@@ -316,10 +316,7 @@ export class RegionState {
       code.if(status.ne(RETURNED), () => code.return(status));
       this.budget.set(load('budget'));
       const delta = code.load('i64.load', cpu, STATE.pcDelta, 'state');
-      const isOther = delta
-        .xor((this.pcDelta as Variable).get())
-        .ne(0)
-        .or(generation().ne(before.get()));
+      const isOther = delta.ne((this.pcDelta as Variable).get()).or(generation().ne(before.get()));
       code.if(isOther, () => {
         const host = this.pcOf(returnAt).sub(delta).wrap();
         code.tailCall(this.helper(NEAR.enter), cpu, host, this.budget.get());
