@@ -4,16 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { assemble, Random } from '../../../src/hardware/a64/index.ts';
 import { AF, ATTR, GUARDED } from '../cpu/machine.ts';
-import {
-  budgets,
-  DATA,
-  DATA_FRAMES,
-  type PagedProgram,
-  Run,
-  TABLE,
-  UNMAPPED,
-  WRITABLE,
-} from './paged-program.ts';
+import { compare, DATA, DATA_FRAMES, type PagedProgram, TABLE, UNMAPPED, WRITABLE } from './paged-program.ts';
 
 const MAIN = 0x1_0000;
 const [F, G, H] = [0x1_1000, 0x1_2000, 0x1_3000];
@@ -265,20 +256,6 @@ const PROGRAMS: Record<string, PagedProgram> = {
     prepare: (machine) => machine.tag(DATA_FRAMES, 4096, 5),
   },
 };
-
-/** Runs a program on both engines with the same budgets; what the JIT did. */
-function compare(program: PagedProgram, kind: number | (() => number), name = ''): Run {
-  const [reference, jit] = [new Run(program, 'interpreter'), new Run(program, 'jit')];
-  for (const budget of budgets(kind)) {
-    reference.run(budget);
-    jit.run(budget);
-    expect(jit.registers, name).toEqual(reference.registers);
-    if (reference.ended || reference.registers.instructions > 100_000) break;
-  }
-  expect(jit.ended).toBe(reference.ended);
-  expect(jit.data.equals(reference.data)).toBe(true);
-  return jit;
-}
 
 describe('a region that follows calls', () => {
   for (const [name, program] of Object.entries(PROGRAMS)) {

@@ -1,6 +1,7 @@
 // A bare program over several pages with translation on, run by an engine in budgets: what the tests of regions that
 // follow calls into other pages share. The program ends with HVC.
 
+import { expect } from 'vitest';
 import { assemble } from '../../../src/hardware/a64/index.ts';
 import type { CpuSnapshot } from '../../../src/hardware/cpu/index.ts';
 import { Interpreter, Jit, type JitCounters } from '../../../src/hardware/engine/index.ts';
@@ -19,6 +20,8 @@ export const UNMAPPED = 0x7_0000;
 
 const CODE_FRAMES = RAM + 0x10_0000;
 export const DATA_FRAMES = RAM + 0x20_0000;
+/** Of which a program maps all but the first two itself. */
+export const DATA_PAGES = 8;
 const PAGE = 4096;
 
 /** The frame of a page of code. */
@@ -115,8 +118,10 @@ export class Run {
   get registers(): CpuSnapshot {
     return this.machine.cpu.save();
   }
+  /** What the frames hold that are the data's, mapped or not. */
   get data(): Buffer {
-    return Buffer.from(this.machine.data(DATA_FRAMES));
+    const frames = Array.from({ length: DATA_PAGES }, (_, k) => this.machine.data(DATA_FRAMES + k * PAGE));
+    return Buffer.concat(frames);
   }
   get counters(): JitCounters {
     if (!(this.engine instanceof Jit)) throw new Error('only a JIT counts');
@@ -129,6 +134,20 @@ function engineOf(name: EngineName, memory: PhysicalMemory): Interpreter | Jit {
 }
 
 /** Budgets one after another: always the same, or drawn from few and many. */
-export function* budgets(kind: number | (() => number)): Generator<number> {
+function* budgets(kind: number | (() => number)): Generator<number> {
   for (;;) yield typeof kind === 'number' ? kind : kind();
+}
+
+/** Runs a program on both engines with the same budgets; what the JIT did. */
+export function compare(program: PagedProgram, kind: number | (() => number), name = ''): Run {
+  const [reference, jit] = [new Run(program, 'interpreter'), new Run(program, 'jit')];
+  for (const budget of budgets(kind)) {
+    reference.run(budget);
+    jit.run(budget);
+    expect(jit.registers, name).toEqual(reference.registers);
+    if (reference.ended || reference.registers.instructions > 100_000) break;
+  }
+  expect(jit.ended).toBe(reference.ended);
+  expect(jit.data.equals(reference.data)).toBe(true);
+  return jit;
 }

@@ -1,13 +1,14 @@
 // Regions to a WebAssembly module: one exported function each, importing memory and what they call of the interpreter.
 
 import type { Decoder, Variant } from '../../a64/index.ts';
-import { Code, type FunctionRef, ModuleWriter, type Signature } from '../../wasm/index.ts';
+import { Code, type FunctionRef, ModuleWriter, type Signature, type Value } from '../../wasm/index.ts';
 import { CALLABLES } from '../interpreter/image.ts';
 import { REGION } from '../interpreter/runtime.ts';
-import { JitInsn } from './insn.ts';
-import { type BasicBlock, pageOf, type Region, type Way, waits } from './region.ts';
+import { type Ending, JitInsn } from './insn.ts';
+import { type BasicBlock, pageOf, type Region, repeats, type Way, waits } from './region.ts';
 import { type RegionEnvironment, type RegionOptions, RegionState } from './region-state.ts';
 import { emitStructured } from './structure.ts';
+import { Turns } from './turns.ts';
 
 /** A region to compile. */
 export interface Order {
@@ -78,11 +79,10 @@ function emitBlock(
   block: BasicBlock,
   go: (to: number) => void,
 ): void {
-  insn.beginBlock(block);
-  state.block(block.at, block.words.length, (k) => {
+  const emit = (k: number): void => {
     const word = block.words[k] as number;
     insn.emit(block.at + 4 * k, word, decoder.decode(word) as Variant);
-  });
+  };
   const to = ({ at, block: index }: Way): void => {
     if (index === undefined) state.enter(at);
     else {
@@ -91,6 +91,12 @@ function emitBlock(
     }
   };
   const { next, target } = block;
+  if (repeats(block)) {
+    emitTurns(state, insn, block, emit, to);
+    return;
+  }
+  insn.beginBlock(block);
+  state.block(block.at, block.words.length, emit);
   const { ending } = insn;
   if (block.flow === 'next' || !ending) {
     to(next);
@@ -115,4 +121,45 @@ function emitBlock(
       else if (ending.btype === 0) state.return(ending.target);
       else state.jumpIndirect(ending.target, ending.btype);
   }
+}
+
+/** A block that repeats itself: a turn as any block, then those that need no lookups, and so on. */
+function emitTurns(
+  state: RegionState,
+  insn: JitInsn,
+  block: BasicBlock,
+  emit: (k: number) => void,
+  to: (way: Way) => void,
+): void {
+  const { code, budget } = state;
+  const { at, words, next, target } = block;
+  const goesOn = (): Value => (insn.ending as Ending & { kind: 'branch' }).condition;
+  const turns = new Turns(code);
+  state.turns = turns;
+  insn.beginBlock(block);
+  state.block(at, words.length, emit);
+  let again = goesOn();
+  if (turns.isSteady()) {
+    const still = code.variable('i32', again);
+    code.if(again, () => {
+      const count = turns.count(budget.get().divU(words.length));
+      code.if(count, () => {
+        const emitTurn = (k: number): void => {
+          if (k === 0) {
+            insn.beginTurn();
+            turns.begin();
+          }
+          emit(k);
+        };
+        still.set(state.repeat(at, words.length, count, emitTurn, goesOn));
+      });
+    });
+    again = still.get();
+  }
+  state.turns = undefined;
+  code.if(
+    again,
+    () => to(target as Way),
+    () => to(next),
+  );
 }

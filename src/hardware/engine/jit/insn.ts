@@ -28,6 +28,7 @@ import { conditionOf, FLAGS, type FlagsKind, packedFlags } from './flags.ts';
 import type { Near } from './near-accesses.ts';
 import type { BasicBlock } from './region.ts';
 import type { RegionState } from './region-state.ts';
+import type { Place } from './turns.ts';
 
 /** How a block's last instruction passes control on, as its semantics said. */
 export type Ending =
@@ -73,6 +74,12 @@ export class JitInsn extends Insn {
     this.simdAllowed = undefined;
     this.scalars.clear();
     this.steadyValues.clear();
+  }
+
+  /** Another turn of a block that has just run, in a place that is reached only from there. */
+  beginTurn(): void {
+    this.beginBlock(this.inBlock as BasicBlock);
+    this.simdAllowed = this.c.block;
   }
 
   /** Emits the instruction at a place. */
@@ -257,16 +264,24 @@ export class JitInsn extends Insn {
       this.state.checksTags && (typeof unchecked === 'boolean' ? unchecked : unchecked.constant === 1n);
     return { entry, info, tag, address, bytes, unchecked: isUnchecked, aligned };
   }
-  /** Host offset of an access that the soft TLB serves and whose tags match; leaves the region for any other. */
-  private hit(lookup: Lookup, unprivileged = false): Value {
-    const { c, state } = this;
+  /** Where an access is that the soft TLB serves and whose tags match; leaves the region for any other. */
+  private hit(lookup: Lookup, unprivileged = false): Place {
+    const { state } = this;
     const { address, bytes, tag } = lookup;
     if (lookup.aligned) this.deoptIf(address.and(bytes - 1).ne(0));
-    const write = tag === TLB.writeTag;
-    const isPlain = !unprivileged && (!state.checksTags || lookup.unchecked === true);
-    const near = isPlain ? state.near.find(address, bytes, write) : undefined;
-    if (near) return this.nearHit(lookup, near);
-    const host = hostAddress(c, lookup.entry, address);
+    if (state.checksTags && lookup.unchecked !== true) return { host: this.fullHit(lookup), offset: 0 };
+    const access = { address, bytes, write: tag === TLB.writeTag, unprivileged };
+    const known = state.turns?.place(access);
+    if (known) return known;
+    const near = unprivileged ? undefined : state.near.find(address, bytes, access.write);
+    const host = near ? this.nearHit(lookup, near) : this.fullHit(lookup);
+    if (!near && !unprivileged) state.near.remember(address, bytes, access.write, host);
+    state.turns?.served(access, host);
+    return { host, offset: 0 };
+  }
+  private fullHit(lookup: Lookup): Value {
+    const { c, state } = this;
+    const host = hostAddress(c, lookup.entry, lookup.address);
     const difference = tlbDifference(c, lookup);
     c.if(difference.ne(0), () => {
       if (lookup.unchecked === true) this.deoptIf(difference.shl(lookup.info).ne(0));
@@ -277,7 +292,6 @@ export class JitInsn extends Insn {
         this.deoptIf(difference.shl(shift).ne(0));
       }
     });
-    if (isPlain) state.near.remember(address, bytes, write, host);
     return host;
   }
   /** The same by the page of an access near by; where that is another one, by a lookup out of line. */
@@ -295,17 +309,17 @@ export class JitInsn extends Insn {
   }
 
   load(address: Value, bytes: Bytes, options: MemoryOptions = {}): Value {
-    const host = this.hit(this.lookup(TLB.readTag, address, bytes, options), options.unprivileged);
-    return this.c.load(LOADS[bytes], host, 0, 'guest');
+    const place = this.hit(this.lookup(TLB.readTag, address, bytes, options), options.unprivileged);
+    return this.loadAt(place, bytes);
   }
   store(address: Value, bytes: Bytes, v: Value, options: MemoryOptions = {}): void {
     const all = bytes + (options.following ?? 0);
-    const host = this.hit(this.lookup(TLB.writeTag, address, all, options), options.unprivileged);
-    this.c.store(STORES[bytes], host, 0, v, 'guest');
+    const place = this.hit(this.lookup(TLB.writeTag, address, all, options), options.unprivileged);
+    this.storeAt(place, bytes, v);
   }
   loadPair(address: Value, bytes: 4 | 8 | 16, options: MemoryOptions = {}): [Value, Value] {
-    const host = this.hit(this.lookup(TLB.readTag, address, bytes * 2, options), options.unprivileged);
-    return [this.c.load(LOADS[bytes], host, 0, 'guest'), this.c.load(LOADS[bytes], host, bytes, 'guest')];
+    const place = this.hit(this.lookup(TLB.readTag, address, bytes * 2, options), options.unprivileged);
+    return [this.loadAt(place, bytes), this.loadAt(place, bytes, bytes)];
   }
   storePair(
     address: Value,
@@ -314,12 +328,22 @@ export class JitInsn extends Insn {
     second: Value,
     options: MemoryOptions = {},
   ): void {
-    const host = this.hit(this.lookup(TLB.writeTag, address, bytes * 2, options), options.unprivileged);
-    this.c.store(STORES[bytes], host, 0, first, 'guest');
-    this.c.store(STORES[bytes], host, bytes, second, 'guest');
+    const place = this.hit(this.lookup(TLB.writeTag, address, bytes * 2, options), options.unprivileged);
+    this.storeAt(place, bytes, first);
+    this.storeAt(place, bytes, second, bytes);
+  }
+  private loadAt({ host, offset }: Place, bytes: Bytes, behind = 0): Value {
+    return this.c.load(LOADS[bytes], host, offset + behind, 'guest');
+  }
+  private storeAt({ host, offset }: Place, bytes: Bytes, v: Value, behind = 0): void {
+    this.c.store(STORES[bytes], host, offset + behind, v, 'guest');
   }
   writable(address: Value, bytes: Bytes, options: MemoryOptions = {}): Value {
-    return this.hit({ ...this.lookup(TLB.writeTag, address, bytes, options), aligned: true });
+    const { host, offset } = this.hit({
+      ...this.lookup(TLB.writeTag, address, bytes, options),
+      aligned: true,
+    });
+    return host.add(offset);
   }
   reach(address: Value, bytes: number, options: ReachOptions): Value {
     const entry = tlbEntry(this.state.tlb(false), address);

@@ -9,6 +9,7 @@ import { hostAddress, tlbEntry } from '../tlb-lookup.ts';
 import { NearAccesses } from './near-accesses.ts';
 import { PROFILE } from './profile.ts';
 import { CODE_PAGE, pageOf } from './region.ts';
+import type { Turns } from './turns.ts';
 
 /**
  * How a way out goes on at an instruction: it is interpreted, or its region entered, or the engine stops there.
@@ -48,6 +49,8 @@ export class RegionState {
   readonly flagsB: Variable;
   readonly budget: Variable;
   readonly near: NearAccesses;
+  /** What is known of the block's accesses, where it repeats itself. */
+  turns: Turns | undefined;
   private setsFlags = false;
   private readonly environment: RegionEnvironment;
   private readonly pages: ReadonlyMap<number, number>;
@@ -123,6 +126,7 @@ export class RegionState {
   setX(n: number, v: Value): void {
     if (!this.unsavedX.has(n)) this.unsavedX.set(n, this.current);
     const register = this.localX(n);
+    this.turns?.assigning(register, v);
     const served = this.near.assigning(register, v);
     register.set(v);
     this.near.assigned(served);
@@ -162,29 +166,64 @@ export class RegionState {
    * cover all of them; `emit` writes one.
    */
   block(at: number, count: number, emit: (index: number) => void): void {
+    this.unsavedX.clear();
+    this.unsavedV.clear();
+    const body = (): void => {
+      this.charge(count);
+      this.deoptIf(this.budget.get().ltS(0));
+      for (; this.current < count; this.current++) emit(this.current);
+    };
+    this.leavable(at, count, body, (reached) => this.saveUpTo(reached));
+  }
+
+  /**
+   * More turns of the block that was written last and has just run: `turns` (i32) of them, which are not 0 and which the
+   * budget covers, or as many as `goesOn` gives nonzero before; whether it would go on, i32.
+   */
+  repeat(at: number, count: number, turns: Value, emit: (index: number) => void, goesOn: () => Value): Value {
+    const { code } = this;
+    const least = code.variable('i32', this.budget.get().sub(turns.mul(count)));
+    const again = code.variable('i32', 0);
+    const body = (): void =>
+      code.scope((done) => {
+        code.loop((turn) => {
+          this.charge(count);
+          for (; this.current < count; this.current++) emit(this.current);
+          code.branch(done, goesOn().eqz());
+          code.branch(turn, this.budget.get().gtS(least.get()));
+        });
+        again.set(1);
+      });
+    // The turn before this one has written any of the registers.
+    this.leavable(at, count, body, () => this.saveAll());
+    return again.get();
+  }
+
+  /** Instructions at a place, any of which may leave: `save` stores what is then newer than STATE. */
+  private leavable(at: number, count: number, body: () => void, save: (reached: Value) => void): void {
     const { code } = this;
     this.near.forget();
+    this.leaving.length = 0;
+    this.current = 0;
     code.scope((done) => {
       code.scope((exit) => {
         this.exit = exit;
-        this.current = 0;
-        this.leaving.length = 0;
-        this.budget.set(this.budget.get().sub(count));
-        this.count(PROFILE.executed, count);
-        this.deoptIf(this.budget.get().ltS(0));
-        for (; this.current < count; this.current++) emit(this.current);
+        body();
         this.saveAll();
         code.branch(done);
       });
       const reached = this.progress.get();
-      this.saveUpTo(reached);
+      save(reached);
       this.refund(code.i32(count).sub(reached));
       const offset = reached.shl(2).zext();
       if (pageOf(at) === 0) this.goTo(NEAR.interpret, offset.add(this.home + at));
       else this.goTo(FAR.interpret, offset.add(this.pcOf(at)));
     });
-    this.unsavedX.clear();
-    this.unsavedV.clear();
+  }
+
+  private charge(count: number): void {
+    this.budget.set(this.budget.get().sub(count));
+    this.count(PROFILE.executed, count);
   }
 
   /** Lets the interpreter execute the current instruction, which has had no effect yet. */

@@ -61,3 +61,7 @@ export function successors(block: BasicBlock): number[] {
 /** Whether the block ends with a call that leaves the region, which waits for its return. */
 export const waits = ({ flow, next, target }: BasicBlock): boolean =>
   (flow === 'indirectCall' || (flow === 'call' && target?.block === undefined)) && next.block !== undefined;
+
+/** Whether the block's last instruction may branch back to its first. */
+export const repeats = ({ index, flow, target }: BasicBlock): boolean =>
+  flow === 'branch' && target?.block === index;

@@ -1,0 +1,181 @@
+// Loops of one block, whose lookups serve several turns: each program does on the JIT what it does on the interpreter,
+// over pages that lie apart in the host, that end, and that cannot be written.
+
+import { describe, expect, it } from 'vitest';
+import { Random } from '../../../src/hardware/a64/index.ts';
+import { AF, READ_ONLY as AP_READ_ONLY, ATTR, USER } from '../cpu/machine.ts';
+import { compare, DATA_FRAMES, DATA_PAGES, type PagedProgram } from './paged-program.ts';
+
+const MAIN = 0x1_0000;
+const PAGE = 4096;
+/** Where all pages of the data are mapped, in another order than their frames'; what follows is not. */
+const STREAM = 0xa_0000;
+const ORDER = [3, 1, 6, 0, 7, 2, 5, 4];
+/** The page of these that cannot be written, and the one that EL0 may not access. */
+const READ_ONLY = 5;
+const UNPRIVILEGED = 2;
+const END = STREAM + DATA_PAGES * PAGE;
+const FPEN = 3n << 20n;
+
+const address = (register: string, value: number): string =>
+  `movz ${register}, #${value >>> 16}, lsl #16\nmovk ${register}, #${value & 0xffff}`;
+/** A loop that runs `turns` times, several times over from the same registers. */
+const loop = (setUp: string, body: string, turns: number): string => `
+  movz x20, #3
+  outer: ${setUp}
+  movz x19, #${turns}
+  again: ${body}
+  subs x19, x19, #1
+  b.ne again
+  add x23, x23, x0
+  eor x23, x23, x23, ror #7
+  subs x20, x20, #1
+  b.ne outer
+  hvc #0`;
+
+interface Loop {
+  readonly setUp: string;
+  readonly body: string;
+  readonly turns: number;
+  readonly faults?: boolean;
+}
+
+const LOOPS: Record<string, Loop> = {
+  'a copy by pairs': {
+    setUp: `${address('x1', STREAM + 8)}\n${address('x2', STREAM + 3 * PAGE + 24)}`,
+    body: 'ldp x3, x4, [x1], #16\nadd x0, x0, x3\nstp x3, x4, [x2], #16',
+    turns: 450,
+  },
+  'a copy with vectors, 64 bytes a turn': {
+    setUp: `${address('x1', STREAM)}\n${address('x2', STREAM + 3 * PAGE - 32)}`,
+    body: `ldp q0, q1, [x1]
+      ldp q2, q3, [x1, #32]
+      add x1, x1, #64
+      stp q0, q1, [x2]
+      stp q2, q3, [x2, #32]
+      add x2, x2, #64`,
+    turns: 120,
+  },
+  'a copy that runs down': {
+    setUp: `${address('x1', STREAM + 3 * PAGE)}\n${address('x2', STREAM + 4 * PAGE + 1024)}`,
+    body: 'ldr x3, [x1, #-8]!\nadd x0, x0, x3\nstur x3, [x2, #-8]\nsub x2, x2, #8',
+    turns: 900,
+  },
+  'unprivileged stores': {
+    setUp: address('x1', STREAM + 100),
+    body: 'sttr x19, [x1]\nadd x1, x1, #8',
+    turns: 1500,
+    faults: true,
+  },
+  'unprivileged accesses, and others ahead of them': {
+    setUp: address('x1', STREAM),
+    body: 'ldtr x3, [x1]\nadd x0, x0, x3\nstr x0, [x1, #64]\nadd x1, x1, #64',
+    turns: 200,
+    faults: true,
+  },
+  'indexed, by bytes': {
+    setUp: `${address('x1', STREAM + 77)}\nmovz x2, #0`,
+    body: 'ldrb w3, [x1, x2]\nadd x0, x0, x3\nadd x2, x2, #1\nstrb w0, [x1, x2]',
+    turns: 2500,
+  },
+  'indexed, scaled, and another loop-invariant address': {
+    setUp: `${address('x1', STREAM + 16)}\n${address('x5', STREAM + PAGE - 8)}\nmovz x2, #0`,
+    body: 'ldr x3, [x1, x2, lsl #3]\nldr x4, [x5]\nadd x0, x3, x4\nstr x0, [x5]\nadd x2, x2, #3',
+    turns: 600,
+  },
+  'more than a page a turn, and less than one backwards': {
+    setUp: `${address('x1', STREAM + 8)}\n${address('x2', STREAM + 7 * PAGE)}\nmovz x6, #0x1808`,
+    body: 'ldr x3, [x1]\nldr x4, [x2]\nadd x0, x3, x4\nadd x1, x1, #1, lsl #12\nadd x1, x1, #40\nsub x2, x2, #0xff0',
+    turns: 7,
+  },
+  'accesses that are not aligned, over the ends of pages': {
+    setUp: `${address('x1', STREAM + 1)}\n${address('x2', STREAM + 2 * PAGE + 3)}`,
+    body: 'ldr x3, [x1, #5]\nadd x1, x1, #9\nadd x0, x0, x3\nstr x0, [x2]\nadd x2, x2, #7',
+    turns: 1000,
+  },
+  'up to the end of what is mapped, and on': {
+    faults: true,
+    setUp: address('x1', END - 256),
+    body: 'ldr x3, [x1], #8\nadd x0, x0, x3',
+    turns: 60,
+  },
+  'from pages that can be read on to one that cannot be written': {
+    faults: true,
+    setUp: address('x1', STREAM + (READ_ONLY - 1) * PAGE + 3000),
+    body: 'ldr x3, [x1, #8]\nadd x0, x0, x3\nstr x0, [x1]\nadd x1, x1, #256',
+    turns: 20,
+  },
+  'read ahead into a page that cannot be written': {
+    faults: true,
+    setUp: address('x1', STREAM + (READ_ONLY - 1) * PAGE),
+    body: 'ldr x3, [x1, #1024]\nadd x0, x0, x3\nstr x0, [x1]\nldr x4, [x1, #1032]\nadd x1, x1, #512',
+    turns: 16,
+  },
+  'three registers that change places': {
+    setUp: `${address('x1', STREAM + 40)}\n${address('x2', STREAM + 400)}\n${address('x5', STREAM + 2 * PAGE)}`,
+    body: 'ldr x3, [x1]\nadd x0, x0, x3\nstr x0, [x1, #8]\nmov x4, x1\nmov x1, x2\nmov x2, x5\nadd x5, x4, #16',
+    turns: 700,
+  },
+  'two registers that change places': {
+    setUp: `${address('x1', STREAM + 40)}\n${address('x2', STREAM + 2 * PAGE + 40)}`,
+    body: 'ldr x3, [x1]\nadd x0, x0, x3\nmov x4, x1\nadd x1, x2, #8\nmov x2, x4\nstr x0, [x1]',
+    turns: 700,
+  },
+  'a register that moves twice': {
+    setUp: address('x1', STREAM),
+    body: 'ldr x3, [x1], #24\nadd x0, x0, x3\nstr x0, [x1, #-16]!\nmov x5, x1\nldr x4, [x5, #32]\nadd x0, x0, x4',
+    turns: 1000,
+  },
+  'a register that comes from memory': {
+    setUp: `${address('x1', STREAM)}\n${address('x7', STREAM)}`,
+    body: 'ldr x3, [x1]\nadd x0, x0, x3\nand x3, x3, #0xff8\nadd x1, x7, x3\nstr x0, [x7, #16]',
+    turns: 900,
+  },
+  'now and then an access that faults, by a register from memory': {
+    faults: true,
+    setUp: `${address('x1', STREAM + 8)}\n${address('x7', END - 4000)}\nmovz x9, #5`,
+    body: `add x0, x0, x9
+      ldr x3, [x1], #8
+      and x4, x3, #0xff8
+      ldr x5, [x7, x4]
+      add x0, x0, x5
+      add x9, x3, x19`,
+    turns: 1500,
+  },
+  'atomic additions': {
+    setUp: address('x1', STREAM + 2 * PAGE - 64),
+    body: 'ldadd x19, x3, [x1]\nadd x0, x0, x3\nadd x1, x1, #8',
+    turns: 40,
+  },
+};
+
+const program = ({ setUp, body, turns, faults = false }: Loop): PagedProgram => ({
+  faults,
+  pages: { [MAIN]: loop(setUp, body, turns) },
+  prepare: (machine, tables) => {
+    machine.cpu.writeRegister('CPACR_EL1', FPEN);
+    const r = new Random(3);
+    for (const [k, frame] of ORDER.entries()) {
+      const attributes =
+        AF | ATTR(2) | (k === UNPRIVILEGED ? 0n : USER) | (k === READ_ONLY ? AP_READ_ONLY : 0n);
+      tables.map(BigInt(STREAM + k * PAGE), DATA_FRAMES + frame * PAGE, attributes);
+      machine.data(DATA_FRAMES + frame * PAGE).forEach((_, n, bytes) => {
+        bytes[n] = r.below(256);
+      });
+    }
+  },
+});
+
+describe('a loop of one block', () => {
+  for (const [name, made] of Object.entries(LOOPS)) {
+    it(`${name}: as the interpreter`, { timeout: 300_000 }, () => {
+      const run = compare(program(made), 1_000_000);
+      expect(run.ended).toBe(true);
+      expect(run.registers.x[24] !== 0n).toBe(made.faults ?? false);
+      expect(run.counters.regions).toBeGreaterThanOrEqual(1);
+      for (const budget of [7, 97, 1009]) compare(program(made), budget);
+      const r = new Random(7);
+      compare(program(made), () => 1 + r.below(r.below(2) ? 12 : 3000));
+    });
+  }
+});
