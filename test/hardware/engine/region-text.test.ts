@@ -55,6 +55,7 @@ async function textOf(sources: readonly string[]): Promise<string> {
     },
     isSeen: () => true,
     isWarm: () => true,
+    isHot: () => true,
   };
   const region = findRegion(view, 0, FAR_REACH);
   if (!region) throw new Error('nothing to compile');

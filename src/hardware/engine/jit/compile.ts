@@ -5,7 +5,7 @@ import { Code, type FunctionRef, ModuleWriter, type Signature, type Value } from
 import { CALLABLES } from '../interpreter/image.ts';
 import { REGION } from '../interpreter/runtime.ts';
 import { type Ending, JitInsn } from './insn.ts';
-import { type BasicBlock, pageOf, type Region, repeats, type Way, waits } from './region.ts';
+import { type BasicBlock, pageOf, type Region, type Way, waits } from './region.ts';
 import { type RegionEnvironment, type RegionOptions, RegionState } from './region-state.ts';
 import { emitStructured } from './structure.ts';
 import { Turns } from './turns.ts';
@@ -91,7 +91,7 @@ function emitBlock(
     }
   };
   const { next, target } = block;
-  if (repeats(block)) {
+  if (block.repeats) {
     emitTurns(state, insn, block, emit, to);
     return;
   }

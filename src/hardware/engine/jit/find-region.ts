@@ -20,6 +20,8 @@ export interface CodeView {
   isSeen(host: number): boolean;
   /** The same again and again. */
   isWarm(host: number): boolean;
+  /** The same so often that a region was, or is to be, made for it. */
+  isHot(host: number): boolean;
 }
 
 /** The displacement in bytes of a direct branch. */
@@ -162,6 +164,12 @@ class Finder {
     }
   }
 
+  /** Whether what branches back to a place is worth more code. */
+  private isRepeated(at: number): boolean {
+    const host = this.hostOf(at);
+    return host !== undefined && this.view.isHot(host);
+  }
+
   /** Whether the region waits for calls that return there: in its own page, and not for one that never does. */
   private isAwaited(at: number): boolean {
     const host = this.hostOf(at);
@@ -232,13 +240,15 @@ class Finder {
       }
       at += 4;
     }
+    const index = leaders.get(start) as number;
     return {
-      index: leaders.get(start) as number,
+      index,
       at: start,
       words,
       flow,
       next: way(at, activation),
       target,
+      repeats: flow === 'branch' && target?.block === index && this.isRepeated(start),
     };
   }
 }

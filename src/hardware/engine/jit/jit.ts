@@ -212,6 +212,7 @@ export class Jit {
       word: (at) => u32[at >>> 2] as number,
       isSeen: (at) => this.hasArrivals(at, this.seen),
       isWarm: (at) => this.hasArrivals(at, this.warm),
+      isHot: (at) => at === host || this.hasArrivals(at, 0),
     };
   }
 

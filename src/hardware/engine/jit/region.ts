@@ -26,6 +26,8 @@ export interface BasicBlock {
   readonly next: Way;
   /** Where the last instruction branches to; a return's is its caller, where that is in the region. */
   readonly target: Way | undefined;
+  /** Whether it branches back to its start, and does so often. */
+  readonly repeats: boolean;
 }
 
 /** How far a region goes. */
@@ -61,7 +63,3 @@ export function successors(block: BasicBlock): number[] {
 /** Whether the block ends with a call that leaves the region, which waits for its return. */
 export const waits = ({ flow, next, target }: BasicBlock): boolean =>
   (flow === 'indirectCall' || (flow === 'call' && target?.block === undefined)) && next.block !== undefined;
-
-/** Whether the block's last instruction may branch back to its first. */
-export const repeats = ({ index, flow, target }: BasicBlock): boolean =>
-  flow === 'branch' && target?.block === index;
