@@ -74,139 +74,141 @@
           (loop $L6
             (block $B7
               (block $B8
+                (block $B9
+                  (local.set $l9
+                    (i32.sub
+                      (local.get $l9)
+                      (i32.const 2)))
+                  (local.set $l13
+                    (i32.const 0))
+                  (br_if $B9
+                    (i32.lt_s
+                      (local.get $l9)
+                      (i32.const 0)))
+                  (local.set $l6
+                    (local.get $l10))
+                  (local.set $l15
+                    (i32.const 3))
+                  (local.set $l16
+                    (local.get $l6))
+                  (local.set $l17
+                    (i64.const 1))
+                  (local.set $l10
+                    (i64.sub
+                      (local.get $l6)
+                      (i64.const 1)))
+                  (i64.store offset=8 ;; X1
+                    (local.get $cpu)
+                    (local.get $l10))
+                  (br $B8))
+                (local.set $l5
+                  (local.get $l13))
+                (local.set $l9
+                  (i32.add
+                    (local.get $l9)
+                    (i32.sub
+                      (i32.const 2)
+                      (local.get $l5))))
+                (local.set $l14
+                  (i64.add
+                    (i64.extend_i32_u
+                      (i32.shl
+                        (local.get $l5)
+                        (i32.const 2)))
+                    (i64.const 131076))) ;; subs x1, x1, #0x1
+                (br $B1))
+              (if $I10
+                (i64.ne
+                  (local.get $l6)
+                  (i64.const 1))
+                (then
+                  (br $L6))
+                (else
+                  (br $B7))))
+            (block $B11
+              (block $B12
                 (local.set $l9
                   (i32.sub
                     (local.get $l9)
                     (i32.const 2)))
                 (local.set $l13
                   (i32.const 0))
-                (br_if $B8
+                (br_if $B12
                   (i32.lt_s
                     (local.get $l9)
                     (i32.const 0)))
-                (local.set $l6
-                  (local.get $l10))
+                (local.set $l4
+                  (local.get $l11))
                 (local.set $l15
                   (i32.const 3))
                 (local.set $l16
-                  (local.get $l6))
+                  (local.get $l4))
                 (local.set $l17
                   (i64.const 1))
-                (local.set $l10
+                (local.set $l11
                   (i64.sub
-                    (local.get $l6)
+                    (local.get $l4)
                     (i64.const 1)))
-                (i64.store offset=8 ;; X1
+                (i64.store ;; X0
                   (local.get $cpu)
-                  (local.get $l10))
-                (br $B7))
-              (local.set $l5
+                  (local.get $l11))
+                (br $B11))
+              (local.set $l3
                 (local.get $l13))
               (local.set $l9
                 (i32.add
                   (local.get $l9)
                   (i32.sub
                     (i32.const 2)
-                    (local.get $l5))))
+                    (local.get $l3))))
               (local.set $l14
                 (i64.add
                   (i64.extend_i32_u
                     (i32.shl
-                      (local.get $l5)
+                      (local.get $l3)
                       (i32.const 2)))
-                  (i64.const 131076))) ;; subs x1, x1, #0x1
+                  (i64.const 131084))) ;; subs x0, x0, #0x1
               (br $B1))
-            (if $I9
+            (if $I13
               (i64.ne
-                (local.get $l6)
+                (local.get $l4)
                 (i64.const 1))
               (then
-                (br $L6))
+                (br $L3))
               (else
-                (block $B10
-                  (block $B11
+                (block $B14
+                  (block $B15
                     (local.set $l9
                       (i32.sub
                         (local.get $l9)
-                        (i32.const 2)))
+                        (i32.const 1)))
                     (local.set $l13
                       (i32.const 0))
-                    (br_if $B11
+                    (br_if $B15
                       (i32.lt_s
                         (local.get $l9)
                         (i32.const 0)))
-                    (local.set $l4
-                      (local.get $l11))
-                    (local.set $l15
-                      (i32.const 3))
-                    (local.set $l16
-                      (local.get $l4))
-                    (local.set $l17
-                      (i64.const 1))
-                    (local.set $l11
-                      (i64.sub
-                        (local.get $l4)
-                        (i64.const 1)))
-                    (i64.store ;; X0
-                      (local.get $cpu)
-                      (local.get $l11))
-                    (br $B10))
-                  (local.set $l3
+                    (br $B14))
+                  (local.set $l2
                     (local.get $l13))
                   (local.set $l9
                     (i32.add
                       (local.get $l9)
                       (i32.sub
-                        (i32.const 2)
-                        (local.get $l3))))
+                        (i32.const 1)
+                        (local.get $l2))))
                   (local.set $l14
                     (i64.add
                       (i64.extend_i32_u
                         (i32.shl
-                          (local.get $l3)
+                          (local.get $l2)
                           (i32.const 2)))
-                      (i64.const 131084))) ;; subs x0, x0, #0x1
+                      (i64.const 131092))) ;; ret
                   (br $B1))
-                (if $I12
-                  (i64.ne
-                    (local.get $l4)
-                    (i64.const 1))
-                  (then
-                    (br $L3))
-                  (else
-                    (block $B13
-                      (block $B14
-                        (local.set $l9
-                          (i32.sub
-                            (local.get $l9)
-                            (i32.const 1)))
-                        (local.set $l13
-                          (i32.const 0))
-                        (br_if $B14
-                          (i32.lt_s
-                            (local.get $l9)
-                            (i32.const 0)))
-                        (br $B13))
-                      (local.set $l2
-                        (local.get $l13))
-                      (local.set $l9
-                        (i32.add
-                          (local.get $l9)
-                          (i32.sub
-                            (i32.const 1)
-                            (local.get $l2))))
-                      (local.set $l14
-                        (i64.add
-                          (i64.extend_i32_u
-                            (i32.shl
-                              (local.get $l2)
-                              (i32.const 2)))
-                          (i64.const 131092))) ;; ret
-                      (br $B1))
-                    (local.set $l14
-                      (local.get $l12))
-                    (br $B2))))))))
-      (if $I15
+                (local.set $l14
+                  (local.get $l12))
+                (br $B2))))))
+      (if $I16
         (local.get $l15)
         (then
           (i32.store offset=816 ;; flagsKind
@@ -222,7 +224,7 @@
         (local.get $cpu)
         (local.get $l14)
         (local.get $l9)))
-    (if $I16
+    (if $I17
       (local.get $l15)
       (then
         (i32.store offset=816 ;; flagsKind

@@ -19,8 +19,8 @@ const FPEN = 3n << 20n;
 
 const address = (register: string, value: number): string =>
   `movz ${register}, #${value >>> 16}, lsl #16\nmovk ${register}, #${value & 0xffff}`;
-/** A loop that runs `turns` times, several times over from the same registers. */
-const loop = (setUp: string, body: string, turns: number): string => `
+/** A loop that runs `turns` times, several times over from the same registers; \`tail\` is behind the program. */
+const loop = ({ setUp, body, turns, tail = '' }: Loop): string => `
   movz x20, #3
   outer: ${setUp}
   movz x19, #${turns}
@@ -31,13 +31,15 @@ const loop = (setUp: string, body: string, turns: number): string => `
   eor x23, x23, x23, ror #7
   subs x20, x20, #1
   b.ne outer
-  hvc #0`;
+  hvc #0
+  ${tail}`;
 
 interface Loop {
   readonly setUp: string;
   readonly body: string;
   readonly turns: number;
   readonly faults?: boolean;
+  readonly tail?: string;
 }
 
 const LOOPS: Record<string, Loop> = {
@@ -128,7 +130,7 @@ const LOOPS: Record<string, Loop> = {
   },
   'a register that comes from memory': {
     setUp: `${address('x1', STREAM)}\n${address('x7', STREAM)}`,
-    body: 'ldr x3, [x1]\nadd x0, x0, x3\nand x3, x3, #0xff8\nadd x1, x7, x3\nstr x0, [x7, #16]',
+    body: 'ldr x3, [x1]\nldr x4, [x1, #8]\nadd x0, x4, x3\nand x3, x3, #0xff0\nadd x1, x7, x3\nstr x0, [x7, #16]',
     turns: 900,
   },
   'now and then an access that faults, by a register from memory': {
@@ -142,6 +144,88 @@ const LOOPS: Record<string, Loop> = {
       add x9, x3, x19`,
     turns: 1500,
   },
+  'a turn of two blocks that ends with a jump': {
+    setUp: `${address('x1', STREAM + 8)}\nmovz x2, #0`,
+    body: `ldr w3, [x1, x2, lsl #2]
+      add x0, x0, x3
+      add x2, x2, #1
+      cmp x2, #1500
+      b.eq out
+      eor x0, x0, x0, ror #3
+      str w0, [x1, x2, lsl #2]
+      b again
+      out: nop`,
+    turns: 1,
+  },
+  'two ways out, in either block': {
+    setUp: `${address('x1', STREAM + 40)}\n${address('x2', STREAM + 3 * PAGE + 7)}`,
+    body: `ldrb w3, [x1], #1
+      cmp w3, #250
+      b.hs much
+      ldrb w4, [x2], #1
+      add x0, x0, x4
+      strb w0, [x1, #-1]
+      back: nop`,
+    tail: 'much: add x0, x0, #11\nadd x1, x1, #3\nb back',
+    turns: 2500,
+  },
+  'a way back from the middle, and one that goes round': {
+    setUp: address('x1', STREAM + 4),
+    body: `ldr x3, [x1], #16
+      add x0, x0, x3
+      tbnz x3, #0, again
+      str x0, [x1, #-8]
+      tbnz x3, #1, aside
+      ldr x4, [x1, #24]
+      eor x0, x0, x4`,
+    tail: 'aside: sub x0, x0, #5\nadd x19, x19, #0\nb again',
+    turns: 100,
+  },
+  'a block before its first, with accesses that fault in the second': {
+    faults: true,
+    setUp: `${address('x1', STREAM + 8)}\n${address('x7', END - 4000)}\nmovz x9, #5`,
+    body: `b first
+      second: and x4, x3, #0xff8
+      ldr x5, [x7, x4]
+      add x0, x0, x5
+      add x9, x3, x19
+      sub x19, x19, #1
+      first: add x0, x0, x9
+      ldr x3, [x1], #8
+      cmp x19, #2
+      b.hi second`,
+    turns: 1500,
+  },
+  'registers of three blocks, of which each is a way out': {
+    setUp: `${address('x1', STREAM + 4)}\nmovz x5, #1\nfmov d1, x5`,
+    body: `ldrb w3, [x1], #3
+      tst x3, #0x3f
+      b.eq out
+      add x5, x5, x3
+      fmov d1, x5
+      tst x3, #0x7e
+      b.eq out
+      eor x0, x0, x5
+      strb w0, [x1]
+      sub x19, x19, #1
+      cmp x19, #5
+      b.hi again
+      out: fmov x6, d1
+      add x0, x0, x6
+      eor x0, x0, x5, ror #5`,
+    turns: 2000,
+  },
+  'flags from one block for the next': {
+    setUp: address('x1', STREAM + 4),
+    body: `ldr x3, [x1], #8
+      subs x4, x3, x0
+      tbnz x4, #5, out
+      adc x0, x0, x3
+      ccmp x0, x4, #3, hi
+      cset x5, vs
+      out: adc x0, x0, x5`,
+    turns: 900,
+  },
   'atomic additions': {
     setUp: address('x1', STREAM + 2 * PAGE - 64),
     body: 'ldadd x19, x3, [x1]\nadd x0, x0, x3\nadd x1, x1, #8',
@@ -149,9 +233,9 @@ const LOOPS: Record<string, Loop> = {
   },
 };
 
-const program = ({ setUp, body, turns, faults = false }: Loop): PagedProgram => ({
-  faults,
-  pages: { [MAIN]: loop(setUp, body, turns) },
+const program = (made: Loop): PagedProgram => ({
+  faults: made.faults ?? false,
+  pages: { [MAIN]: loop(made) },
   prepare: (machine, tables) => {
     machine.cpu.writeRegister('CPACR_EL1', FPEN);
     const r = new Random(3);

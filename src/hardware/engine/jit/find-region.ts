@@ -2,6 +2,7 @@
 // and known to be called. Ways that lead elsewhere leave the region.
 
 import { type Decoder, type Fields, fieldsOf, type Row } from '../../a64/index.ts';
+import { findTurns } from './find-turns.ts';
 import { type BasicBlock, CODE_PAGE, pageOf, type Reach, type Region, type Way } from './region.ts';
 
 /** What is hot: the function around the entry, in its page. */
@@ -78,7 +79,8 @@ class Finder {
     const blocks = this.blocks();
     const pages = new Map<number, number>();
     for (const { at } of blocks) pages.set(pageOf(at), this.page(pageOf(at)) as number);
-    return { blocks, pages, instructions: this.total, reach: this.reach };
+    const turns = findTurns(blocks, (at) => this.isHot(at));
+    return { blocks, turns, pages, instructions: this.total, reach: this.reach };
   }
 
   private page(index: number): number | undefined {
@@ -164,8 +166,7 @@ class Finder {
     }
   }
 
-  /** Whether what branches back to a place is worth more code. */
-  private isRepeated(at: number): boolean {
+  private isHot(at: number): boolean {
     const host = this.hostOf(at);
     return host !== undefined && this.view.isHot(host);
   }
@@ -240,15 +241,13 @@ class Finder {
       }
       at += 4;
     }
-    const index = leaders.get(start) as number;
     return {
-      index,
+      index: leaders.get(start) as number,
       at: start,
       words,
       flow,
       next: way(at, activation),
       target,
-      repeats: flow === 'branch' && target?.block === index && this.isRepeated(start),
     };
   }
 }

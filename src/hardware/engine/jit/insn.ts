@@ -26,7 +26,6 @@ import {
 } from '../tlb-lookup.ts';
 import { conditionOf, FLAGS, type FlagsKind, packedFlags } from './flags.ts';
 import type { Near } from './near-accesses.ts';
-import type { BasicBlock } from './region.ts';
 import type { RegionState } from './region-state.ts';
 import type { Place } from './turns.ts';
 
@@ -49,7 +48,6 @@ export class JitInsn extends Insn {
   private readonly state: RegionState;
   /** Place of the current instruction. */
   private at = 0;
-  private inBlock: BasicBlock | undefined;
   /** What the flags are, where that is known at this point of the program. */
   private flags:
     | { readonly kind: FlagsKind; readonly a: Value; readonly b: Value; readonly block: Block }
@@ -68,17 +66,16 @@ export class JitInsn extends Insn {
   }
 
   /** Forgets what held in the block before. */
-  beginBlock(block: BasicBlock): void {
-    this.inBlock = block;
+  beginBlock(): void {
     this.flags = undefined;
     this.simdAllowed = undefined;
     this.scalars.clear();
     this.steadyValues.clear();
   }
 
-  /** Another turn of a block that has just run, in a place that is reached only from there. */
+  /** Another turn of a loop, in a place that is reached only from where one has run. */
   beginTurn(): void {
-    this.beginBlock(this.inBlock as BasicBlock);
+    this.beginBlock();
     this.simdAllowed = this.c.block;
   }
 
@@ -236,8 +233,7 @@ export class JitInsn extends Insn {
   }
   leaveForInterrupt(): void {
     const waiting = this.c.load('i32.load', this.cpu, STATE.interrupts, 'state');
-    const { at, words } = this.inBlock as BasicBlock;
-    this.state.stopAfterIf(waiting, at, words.length);
+    this.state.stopAfterIf(waiting, this.at);
   }
   resynchronize(): void {
     this.deopt();

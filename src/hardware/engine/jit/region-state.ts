@@ -9,7 +9,7 @@ import { hostAddress, tlbEntry } from '../tlb-lookup.ts';
 import { NearAccesses } from './near-accesses.ts';
 import { PROFILE } from './profile.ts';
 import { CODE_PAGE, pageOf } from './region.ts';
-import type { Turns } from './turns.ts';
+import type { Registers, Turns } from './turns.ts';
 
 /**
  * How a way out goes on at an instruction: it is interpreted, or its region entered, or the engine stops there.
@@ -38,6 +38,28 @@ export interface RegionEnvironment extends RegionOptions {
   import(name: string): FunctionRef;
 }
 
+/** Instructions in a row from a place on. */
+export interface Piece {
+  readonly at: number;
+  readonly count: number;
+}
+
+const lengthOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, { count }) => sum + count, 0);
+
+/** The address, i64, of the instruction with a number in all of the pieces. */
+function instructionOf(pieces: readonly Piece[], index: Value, addressOf: (at: number) => Value): Value {
+  const { code } = index;
+  const bytes = index.shl(2).zext();
+  const [first, ...others] = pieces as [Piece, ...Piece[]];
+  let address = bytes.add(addressOf(first.at));
+  let before = first.count;
+  for (const { at, count } of others) {
+    address = code.select(index.geU(before), bytes.add(addressOf(at - 4 * before)), address);
+    before += count;
+  }
+  return address;
+}
+
 export class RegionState {
   readonly code: Code;
   readonly conditionTable: number;
@@ -49,7 +71,7 @@ export class RegionState {
   readonly flagsB: Variable;
   readonly budget: Variable;
   readonly near: NearAccesses;
-  /** What is known of the block's accesses, where it repeats itself. */
+  /** What is known of the loop's turn that the block is part of. */
   turns: Turns | undefined;
   private setsFlags = false;
   private readonly environment: RegionEnvironment;
@@ -67,7 +89,8 @@ export class RegionState {
   /** Registers whose locals are newer than STATE, and which of the block's instructions first wrote them. */
   private readonly unsavedX = new Map<number, number>();
   private readonly unsavedV = new Map<number, number>();
-  /** Which of the block's instructions is being written, and at run time, executed where it may leave. */
+  /** How many instructions are charged at once; which of them is being written, and at run time, executed where it may leave. */
+  private length = 0;
   private current = 0;
   private readonly progress: Variable;
   /** Those of the block that may leave, ascending. */
@@ -173,38 +196,46 @@ export class RegionState {
       this.deoptIf(this.budget.get().ltS(0));
       for (; this.current < count; this.current++) emit(this.current);
     };
-    this.leavable(at, count, body, (reached) => this.saveUpTo(reached));
+    this.leavable([{ at, count }], body, (reached) => this.saveUpTo(reached));
+    this.turns?.written(this.unsavedX.keys(), this.unsavedV.keys());
   }
 
   /**
-   * More turns of the block that was written last and has just run: `turns` (i32) of them, which are not 0 and which the
-   * budget covers, or as many as `goesOn` gives nonzero before; whether it would go on, i32.
+   * More turns of a loop of which one has just run: `count` (i32) of them, which is not 0 and which the budget covers, or
+   * fewer where control goes elsewhere.
    */
-  repeat(at: number, count: number, turns: Value, emit: (index: number) => void, goesOn: () => Value): Value {
+  repeat(pieces: readonly Piece[], count: Value, written: Registers, emit: (index: number) => void): void {
     const { code } = this;
-    const least = code.variable('i32', this.budget.get().sub(turns.mul(count)));
-    const again = code.variable('i32', 0);
+    const length = lengthOf(pieces);
+    const least = code.variable('i32', this.budget.get().sub(count.mul(length)));
+    // Some turn before has written any of them.
+    for (const n of written.general) this.unsavedX.set(n, 0);
+    for (const n of written.vectors) this.unsavedV.set(n, 0);
     const body = (): void =>
-      code.scope((done) => {
-        code.loop((turn) => {
-          this.charge(count);
-          for (; this.current < count; this.current++) emit(this.current);
-          code.branch(done, goesOn().eqz());
-          code.branch(turn, this.budget.get().gtS(least.get()));
-        });
-        again.set(1);
+      code.loop((again) => {
+        this.charge(length);
+        for (; this.current < length; this.current++) emit(this.current);
+        code.branch(again, this.budget.get().gtS(least.get()));
       });
-    // The turn before this one has written any of the registers.
-    this.leavable(at, count, body, () => this.saveAll());
-    return again.get();
+    this.leavable(pieces, body, () => this.saveAll());
   }
 
-  /** Instructions at a place, any of which may leave: `save` stores what is then newer than STATE. */
-  private leavable(at: number, count: number, body: () => void, save: (reached: Value) => void): void {
+  /** In repeat(): goes elsewhere behind the current instruction where `condition` holds. */
+  leaveTurnIf(condition: Value, go: () => void): void {
+    this.code.if(condition, () => {
+      this.saveAll();
+      this.refundRest();
+      go();
+    });
+  }
+
+  /** Instructions any of which may leave: `save` stores what is then newer than STATE. */
+  private leavable(pieces: readonly Piece[], body: () => void, save: (reached: Value) => void): void {
     const { code } = this;
     this.near.forget();
     this.leaving.length = 0;
     this.current = 0;
+    this.length = lengthOf(pieces);
     code.scope((done) => {
       code.scope((exit) => {
         this.exit = exit;
@@ -214,10 +245,10 @@ export class RegionState {
       });
       const reached = this.progress.get();
       save(reached);
-      this.refund(code.i32(count).sub(reached));
-      const offset = reached.shl(2).zext();
-      if (pageOf(at) === 0) this.goTo(NEAR.interpret, offset.add(this.home + at));
-      else this.goTo(FAR.interpret, offset.add(this.pcOf(at)));
+      this.refund(code.i32(this.length).sub(reached));
+      const isNear = pageOf((pieces[0] as Piece).at) === 0;
+      const addressOf = (at: number): Value => (isNear ? code.i64(this.home + at) : this.pcOf(at));
+      this.goTo(isNear ? NEAR.interpret : FAR.interpret, instructionOf(pieces, reached, addressOf));
     });
   }
 
@@ -280,16 +311,21 @@ export class RegionState {
     this.code.store('v128.store', this.code.param(0), STATE.v + n * 16, this.localV(n).get(), 'state');
   }
 
-  /** Stops where control goes on after the current instruction of the block at a place. */
-  stopAfterIf(condition: Value, block: number, count: number): void {
+  /** Stops behind the current instruction, which is at a place. */
+  stopAfterIf(condition: Value, at: number): void {
     this.code.if(condition, () => {
-      const run = this.current + 1;
       this.saveAll();
-      this.refund(this.code.i32(count - run));
-      const after = block + 4 * run;
+      this.refundRest();
+      const after = at + 4;
       if (pageOf(after) === 0) this.goTo(NEAR.stop, this.code.i64(this.home + after));
       else this.goTo(FAR.stop, this.pcOf(after));
     });
+  }
+
+  /** Gives back what was charged for the instructions behind the current one. */
+  private refundRest(): void {
+    const rest = this.length - this.current - 1;
+    if (rest > 0) this.refund(this.code.i32(rest));
   }
 
   /** Gives back what was charged for instructions that have not run. */

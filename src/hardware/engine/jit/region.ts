@@ -26,8 +26,6 @@ export interface BasicBlock {
   readonly next: Way;
   /** Where the last instruction branches to; a return's is its caller, where that is in the region. */
   readonly target: Way | undefined;
-  /** Whether it branches back to its start, and does so often. */
-  readonly repeats: boolean;
 }
 
 /** How far a region goes. */
@@ -47,17 +45,30 @@ export interface Reach {
 export interface Region {
   /** Block 0 is the entry's. */
   readonly blocks: readonly BasicBlock[];
+  /** Turns of hot loops, by the last block of each: its blocks in order. No block is in two. */
+  readonly turns: ReadonlyMap<number, readonly BasicBlock[]>;
   /** Host offsets of the pages that hold the code, by pageOf() of its places. */
   readonly pages: ReadonlyMap<number, number>;
   readonly instructions: number;
   readonly reach: Reach;
 }
 
-/** Where control may go from a block to another of the region. */
-export function successors(block: BasicBlock): number[] {
+/** Where control may go from a block. */
+function ways(block: BasicBlock): (Way | undefined)[] {
   const { flow, next, target } = block;
-  const ways = flow === 'next' || waits(block) ? [next] : flow === 'branch' ? [target, next] : [target];
-  return ways.flatMap((way) => way?.block ?? []);
+  if (flow === 'next' || waits(block)) return [next];
+  return flow === 'branch' ? [target, next] : [target];
+}
+
+/** The same, where it is to another block of the region. */
+export const successors = (block: BasicBlock): number[] => ways(block).flatMap((way) => way?.block ?? []);
+
+/** Ways out of a turn before its end, from its last block: of each of its blocks where control goes but to the next one. */
+export function exitOf(turn: readonly BasicBlock[], k: number): Way | undefined {
+  const following = turn[(k + 1) % turn.length] as BasicBlock;
+  const { flow, next, target } = turn[k] as BasicBlock;
+  if (flow !== 'branch') return undefined;
+  return next.block === following.index ? target : next;
 }
 
 /** Whether the block ends with a call that leaves the region, which waits for its return. */

@@ -3,7 +3,7 @@
 // everything else nests. An edge that would make the graph irreducible is left to the caller as a way out.
 
 import type { Code, Label } from '../../wasm/index.ts';
-import { type BasicBlock, type Region, successors } from './region.ts';
+import { type BasicBlock, exitOf, type Region, successors } from './region.ts';
 
 interface Node {
   readonly block: BasicBlock;
@@ -73,7 +73,11 @@ export function emitStructured(code: Code, region: Region, emitter: BlockEmitter
 
 /** Reverse postorder, dominators (Cooper, Harvey and Kennedy, 2001), loops and merges. */
 function analyse(region: Region): Map<number, Node> {
-  const edges = region.blocks.map(successors);
+  const edges = region.blocks.map((block) => {
+    // Further turns are run, and left, where one ends.
+    const turn = region.turns.get(block.index) ?? [];
+    return [...successors(block), ...turn.flatMap((_, k) => exitOf(turn, k)?.block ?? [])];
+  });
 
   const order: number[] = [];
   const seen = new Set<number>();

@@ -1,5 +1,5 @@
-// Accesses of a basic block that repeats itself: loops that copy, fill, compare or sum up. The lookups of one turn serve
-// the turns that follow for as long as they stay in the same pages, which is known before: an address moves by the
+// Accesses of a loop's turn: of code that copies, fills, compares or sums up. The lookups of one turn serve the turns
+// that follow for as long as they stay in the same pages, which is known before: an address moves by the
 // same distance each turn. It knows values of the function being written; nothing of translation.
 
 import type { Code, Value, Variable } from '../../wasm/index.ts';
@@ -37,13 +37,21 @@ export interface Place {
   readonly offset: number;
 }
 
+/** Numbers of general-purpose and vector registers. */
+export interface Registers {
+  readonly general: ReadonlySet<number>;
+  readonly vectors: ReadonlySet<number>;
+}
+
 export class Turns {
   private readonly code: Code;
+  /** What a turn writes. */
+  readonly writes = { general: new Set<number>(), vectors: new Set<number>() } satisfies Registers;
   /** What registers are, relative to when the turn started, since some position; undefined where it is not known. */
   private readonly registers = new Map<Variable, { since: number; is: Linear | undefined }[]>();
   private streams: Stream[] = [];
   /** In the turns that need no lookups: host offset where each stream's first byte is in this turn. */
-  private readonly hosts = new Map<Stream, Value>();
+  private hosts: ReadonlyMap<Stream, Value> | undefined;
 
   constructor(code: Code) {
     this.code = code;
@@ -65,9 +73,15 @@ export class Turns {
     else this.registers.set(register, [{ since, is }]);
   }
 
+  /** A block of the first turn has written these. */
+  written(general: Iterable<number>, vectors: Iterable<number>): void {
+    for (const n of general) this.writes.general.add(n);
+    for (const n of vectors) this.writes.vectors.add(n);
+  }
+
   /** An access of the first turn has been served at a host offset. */
   served({ address, bytes, write, unprivileged }: Access, host: Value): void {
-    const start = this.sumOf(address);
+    const start = this.hosts ? undefined : this.sumOf(address);
     if (!start || start.terms.size === 0) return;
     const { code } = this;
     let stream = this.find(start, unprivileged);
@@ -140,9 +154,9 @@ export class Turns {
   /** Another turn starts, whose accesses need no lookup. */
   begin(): void {
     this.registers.clear();
-    for (const stream of this.streams) {
-      this.hosts.set(stream, this.firstByte(stream).wrap().add(stream.delta.get()));
-    }
+    this.hosts = new Map(
+      this.streams.map((stream) => [stream, this.firstByte(stream).wrap().add(stream.delta.get())]),
+    );
   }
 
   private firstByte({ start, from }: Stream): Value {
@@ -153,11 +167,12 @@ export class Turns {
 
   /** Where an access is in such a turn; undefined where it needs its lookup. */
   place({ address, bytes, write, unprivileged }: Access): Place | undefined {
-    const start = this.hosts.size > 0 ? this.sumOf(address) : undefined;
+    const start = this.hosts && this.sumOf(address);
     const stream = start && this.find(start, unprivileged);
-    if (!stream || (write && !stream.writes)) return undefined;
+    const host = stream && this.hosts?.get(stream);
+    if (!host || (write && !stream.writes)) return undefined;
     const { offset } = start;
     if (offset < stream.from || offset + bytes > stream.to) return undefined;
-    return { host: this.hosts.get(stream) as Value, offset: offset - stream.from };
+    return { host, offset: offset - stream.from };
   }
 }
