@@ -6,8 +6,8 @@ import { type BasicBlock, pageOf, successors } from './region.ts';
 const MAX_BLOCKS = 4;
 
 /**
- * By the last block of each turn, its blocks in order: the first is hot, each other is only entered from the one before
- * it, and the last leads back to the first.
+ * By the last block of each turn, its blocks in order: each but the first is only entered from the one before it, the
+ * last leads back to the first, and control is known to come to one of them often.
  */
 export function findTurns(
   blocks: readonly BasicBlock[],
@@ -22,7 +22,7 @@ export function findTurns(
   for (const last of blocks) {
     for (const first of successors(last)) {
       const turn = rowFrom(first, last);
-      if (!turn || !isHot((turn[0] as BasicBlock).at) || turn.some((block) => taken.has(block))) continue;
+      if (!turn?.some(({ at }) => isHot(at)) || turn.some((block) => taken.has(block))) continue;
       turns.set(last.index, turn);
       for (const block of turn) taken.add(block);
     }
