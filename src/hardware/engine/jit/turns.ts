@@ -1,6 +1,6 @@
-// Accesses of a loop's turn: of code that copies, fills, compares or sums up. The lookups of one turn serve the turns
-// that follow for as long as they stay in the same pages, which is known before: an address moves by the
-// same distance each turn. It knows values of the function being written; nothing of translation.
+// Accesses of a loop's turn: of code that copies, fills, compares or sums up. The lookups of one turn serve the turns that
+// follow for as long as they stay in the same pages, and how many do is known before, for an address moves by the same
+// distance each turn. It knows values of the function being written; nothing of translation.
 
 import type { Code, Value, Variable } from '../../wasm/index.ts';
 import { itself, type Linear, linear, sameTerms } from './linear.ts';
