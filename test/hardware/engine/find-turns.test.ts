@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { assemble, buildDecoder, instructionTable } from '../../../src/hardware/a64/index.ts';
-import { FAR_REACH, findRegion } from '../../../src/hardware/engine/jit/find-region.ts';
+import { NEAR_REACH, findRegion } from '../../../src/hardware/engine/jit/find-region.ts';
 
 const decoder = buildDecoder(instructionTable());
 
@@ -19,7 +19,7 @@ function turnsOf(source: string, cold: readonly number[] = []): number[][] {
       isHot: (host) => !cold.includes(host / 4),
     },
     0,
-    FAR_REACH,
+    NEAR_REACH,
   );
   return [...(region?.turns.values() ?? [])].map((turn) => turn.map(({ at }) => at / 4));
 }

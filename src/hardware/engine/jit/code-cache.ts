@@ -10,6 +10,9 @@ export const CACHE_ENTRY_BYTES = 8;
 /** Counts as good as never: what starts here cannot be compiled. */
 export const NEVER = -0x8000_0000;
 
+/** The count of what a region was made for that is to be looked at when control next arrives. */
+export const LOOK_AGAIN = -1;
+
 const pageOf = (host: number): number => (host & ~0xfff) >>> 0;
 
 export class CodeCache {
@@ -76,7 +79,7 @@ export class CodeCache {
     (this.u32[this.generation >>> 2] as number)++;
     for (const host of this.pages.get(page) ?? []) {
       const at = this.at(host);
-      if (this.u32[at] === host) this.u32[at + 1] = -1;
+      if (this.u32[at] === host) this.u32[at + 1] = LOOK_AGAIN;
     }
     this.pages.delete(page);
   }

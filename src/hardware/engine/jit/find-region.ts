@@ -6,9 +6,23 @@ import { findTurns } from './find-turns.ts';
 import { type BasicBlock, CODE_PAGE, pageOf, type Reach, type Region, type Way } from './region.ts';
 
 /** What is hot: the function around the entry, in its page. */
-export const NEAR_REACH: Reach = { instructions: 200, depth: 0, callee: 0, pages: false, awaits: false };
+export const NEAR_REACH: Reach = {
+  instructions: 200,
+  depth: 0,
+  callee: 0,
+  pages: false,
+  awaits: false,
+  turns: false,
+};
 /** What is much hotter still: also what it calls, wherever that is, and what follows calls of anything else. */
-export const FAR_REACH: Reach = { instructions: 400, depth: 3, callee: 80, pages: true, awaits: true };
+export const FAR_REACH: Reach = {
+  instructions: 400,
+  depth: 3,
+  callee: 80,
+  pages: true,
+  awaits: true,
+  turns: true,
+};
 
 /** What is known of the program around an entry. */
 export interface CodeView {
@@ -79,7 +93,8 @@ class Finder {
     const blocks = this.blocks();
     const pages = new Map<number, number>();
     for (const { at } of blocks) pages.set(pageOf(at), this.page(pageOf(at)) as number);
-    const turns = findTurns(blocks, (at) => this.isHot(at));
+    // What is entered again and again is worth it.
+    const turns = findTurns(blocks, (at) => this.reach === FAR_REACH || this.isHot(at));
     return { blocks, turns, pages, instructions: this.total, reach: this.reach };
   }
 

@@ -6,7 +6,7 @@ import { registerOffset, STATE, TLB, tlbIndex } from '../../cpu/index.ts';
 import type { PhysicalMemory } from '../../memory/index.ts';
 import { type EngineClient, Interpreter } from '../interpreter/interpreter.ts';
 import { HOT_CODE } from '../interpreter/runtime.ts';
-import { CodeCache, NEVER } from './code-cache.ts';
+import { CodeCache, LOOK_AGAIN, NEVER } from './code-cache.ts';
 import { encodeBatch, type Order } from './compile.ts';
 import { type CodeView, FAR_REACH, findRegion, NEAR_REACH } from './find-region.ts';
 import { Profile, type ProfiledRegion } from './profile.ts';
@@ -212,7 +212,7 @@ export class Jit {
       word: (at) => u32[at >>> 2] as number,
       isSeen: (at) => this.hasArrivals(at, this.seen),
       isWarm: (at) => this.hasArrivals(at, this.warm),
-      isHot: (at) => at === host || this.hasArrivals(at, 0),
+      isHot: (at) => at === host || this.hasArrivals(at, LOOK_AGAIN),
     };
   }
 
