@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { assemble, buildDecoder, instructionTable } from '../../../src/hardware/a64/index.ts';
-import { NEAR_REACH, findRegion } from '../../../src/hardware/engine/jit/find-region.ts';
+import { findRegion, NEAR_REACH } from '../../../src/hardware/engine/jit/find-region.ts';
 
 const decoder = buildDecoder(instructionTable());
 

@@ -6,23 +6,9 @@ import { findTurns } from './find-turns.ts';
 import { type BasicBlock, CODE_PAGE, pageOf, type Reach, type Region, type Way } from './region.ts';
 
 /** What is hot: the function around the entry, in its page. */
-export const NEAR_REACH: Reach = {
-  instructions: 200,
-  depth: 0,
-  callee: 0,
-  pages: false,
-  awaits: false,
-  turns: false,
-};
+export const NEAR_REACH: Reach = { instructions: 200, depth: 0, callee: 0, pages: false, awaits: false };
 /** What is much hotter still: also what it calls, wherever that is, and what follows calls of anything else. */
-export const FAR_REACH: Reach = {
-  instructions: 400,
-  depth: 3,
-  callee: 80,
-  pages: true,
-  awaits: true,
-  turns: true,
-};
+export const FAR_REACH: Reach = { instructions: 400, depth: 3, callee: 80, pages: true, awaits: true };
 
 /** What is known of the program around an entry. */
 export interface CodeView {
