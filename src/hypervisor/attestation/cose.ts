@@ -129,7 +129,9 @@ export function sign1(payload: Uint8Array, secretKey: Uint8Array): Uint8Array {
 export function decodeSign1(bytes: Uint8Array, what: string): Sign1 {
   const parts = untag(decode(bytes, what, SIGN1), SIGN1, what);
   if (!Array.isArray(parts) || parts.length !== 4) throw new TokenError(`${what}: is no COSE_Sign1`);
-  const [header, , payload, signature]: unknown[] = parts;
+  const [header, unprotected, payload, signature]: unknown[] = parts;
+  // Not signed, and nothing in it is used; but a message has it.
+  asMap(unprotected, `${what}'s unprotected header`);
   return {
     protectedHeader: asBytes(header, `${what}'s header`),
     payload: asBytes(payload, `${what}'s payload`),

@@ -141,6 +141,14 @@ describe('what does not verify', () => {
     );
   });
 
+  it('an unprotected header that is no map', () => {
+    const bent = TOKEN.slice();
+    const at = parts(TOKEN)[0].header.length + Buffer.from(TOKEN).indexOf(parts(TOKEN)[0].header);
+    expect(bent[at]).toBe(0xa0);
+    bent[at] = 0x80;
+    expect(() => verifyToken(bent, CPAK)).toThrow(TokenError);
+  });
+
   it('a realm token of another boot under this platform token', () => {
     const other = new Attester(counted(9)).token(EVIDENCE);
     const swapped = TOKEN.slice();
