@@ -137,7 +137,7 @@ describe('what does not verify', () => {
         }
         expect(verified).toBe(false);
       }),
-      { numRuns: 200 },
+      { numRuns: 200, seed: 1 },
     );
   });
 
@@ -182,6 +182,7 @@ describe('what does not verify', () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expect(() => verifyToken(bytes, CPAK)).toThrow(TokenError);
       }),
+      { seed: 1 },
     );
     for (const end of [0, 1, 10, 500, TOKEN.length - 1])
       expect(() => verifyToken(TOKEN.subarray(0, end), CPAK)).toThrow(TokenError);

@@ -54,7 +54,7 @@ describe('PageTable', () => {
         table.each((page, entry) => found.push([page, entry]));
         expect(found).toEqual([...model].sort(([a], [b]) => a - b));
       }),
-      { numRuns: 500 },
+      { numRuns: 500, seed: 1 },
     );
   });
 });
