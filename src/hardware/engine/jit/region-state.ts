@@ -192,6 +192,7 @@ export class RegionState {
     this.unsavedX.clear();
     this.unsavedV.clear();
     const body = (): void => {
+      this.turns?.enter();
       this.charge(count);
       this.deoptIf(this.budget.get().ltS(0));
       for (; this.current < count; this.current++) emit(this.current);
@@ -366,8 +367,8 @@ export class RegionState {
   }
 
   /**
-   * Where as many calls are waited for as can be, what is written after this goes on instead. What returns has stored everything; if the page is
-   * mapped as it was and no code has changed, the region goes on, else whatever is there now.
+   * Where as many calls are waited for as can be, what is written after this goes on instead. What returns has stored
+   * everything; if the page is mapped as it was and no code has changed, the region goes on, else whatever is there now.
    */
   private waitFor(
     continuation: string,

@@ -63,7 +63,7 @@ function ways(block: BasicBlock): (Way | undefined)[] {
 /** The same, where it is to another block of the region. */
 export const successors = (block: BasicBlock): number[] => ways(block).flatMap((way) => way?.block ?? []);
 
-/** Ways out of a turn before its end, from its last block: of each of its blocks where control goes but to the next one. */
+/** Where control goes from the k-th block of a turn but to the next one. */
 export function exitOf(turn: readonly BasicBlock[], k: number): Way | undefined {
   const following = turn[(k + 1) % turn.length] as BasicBlock;
   const { flow, next, target } = turn[k] as BasicBlock;

@@ -2,7 +2,7 @@
 // follow for as long as they stay in the same pages, and how many do is known before, for an address moves by the same
 // distance each turn. It knows values of the function being written; nothing of translation.
 
-import type { Code, Value, Variable } from '../../wasm/index.ts';
+import type { Block, Code, Value, Variable } from '../../wasm/index.ts';
 import { itself, type Linear, linear, sameTerms } from './linear.ts';
 
 const PAGE = 4096;
@@ -45,6 +45,8 @@ export interface Registers {
 
 export class Turns {
   private readonly code: Code;
+  /** What is written in it, and in nothing inside it, runs in each turn. */
+  private always: Block | undefined;
   /** What a turn writes. */
   readonly writes = { general: new Set<number>(), vectors: new Set<number>() } satisfies Registers;
   /** What registers are, relative to when the turn started, since some position; undefined where it is not known. */
@@ -57,6 +59,11 @@ export class Turns {
     this.code = code;
   }
 
+  /** A block of the first turn starts. */
+  enter(): void {
+    this.always = this.code.block;
+  }
+
   private sumOf(value: Value): Linear | undefined {
     return linear(value, (variable, position) => {
       const known = this.registers.get(variable)?.findLast(({ since }) => since < position);
@@ -66,7 +73,7 @@ export class Turns {
 
   /** A register is set to a value next. */
   assigning(register: Variable, value: Value): void {
-    const is = this.sumOf(value);
+    const is = this.code.block === this.always ? this.sumOf(value) : undefined;
     const since = this.code.nextPosition();
     const known = this.registers.get(register);
     if (known) known.push({ since, is });
@@ -79,11 +86,12 @@ export class Turns {
     for (const n of vectors) this.writes.vectors.add(n);
   }
 
-  /** An access of the first turn has been served at a host offset. */
+  /** An access of the first turn has been served at a host offset. One that it may leave out tells nothing. */
   served({ address, bytes, write, unprivileged }: Access, host: Value): void {
-    const start = this.hosts ? undefined : this.sumOf(address);
-    if (!start || start.terms.size === 0) return;
     const { code } = this;
+    if (this.hosts || code.block !== this.always) return;
+    const start = this.sumOf(address);
+    if (!start || start.terms.size === 0) return;
     let stream = this.find(start, unprivileged);
     const [from, to] = [start.offset, start.offset + bytes];
     if (!stream) {
@@ -153,6 +161,7 @@ export class Turns {
 
   /** Another turn starts, whose accesses need no lookup. */
   begin(): void {
+    this.enter();
     this.registers.clear();
     this.hosts = new Map(
       this.streams.map((stream) => [stream, this.firstByte(stream).wrap().add(stream.delta.get())]),
