@@ -48,6 +48,74 @@ const LOOPS: Record<string, Loop> = {
     body: 'ldp x3, x4, [x1], #16\nadd x0, x0, x3\nstp x3, x4, [x2], #16',
     turns: 450,
   },
+  'pairs that are stored a turn after they were loaded, as the C library copies': {
+    setUp: `${address('x1', STREAM + 8)}
+      ${address('x2', STREAM + 3 * PAGE + 24)}
+      ldp x3, x4, [x1]
+      ldp x5, x6, [x1, #16]`,
+    body: `stp x3, x4, [x2]
+      ldp x3, x4, [x1, #32]
+      stp x5, x6, [x2, #16]
+      ldp x5, x6, [x1, #48]!
+      add x2, x2, #32`,
+    turns: 240,
+  },
+  'pairs, up to where the second of two stores faults': {
+    faults: true,
+    setUp: `${address('x1', STREAM)}
+${address('x2', STREAM + (READ_ONLY - 1) * PAGE + 3200)}
+movz x3, #9`,
+    body: `stp x3, x4, [x2]
+      ldp x3, x4, [x1]
+      ldp x5, x6, [x1, #16]
+      stp x5, x6, [x2, #256]
+      add x1, x1, #32
+      add x2, x2, #32`,
+    turns: 36,
+  },
+  'a pair that is only stored, and a way out that takes one apart': {
+    setUp: `${address('x1', STREAM + 24)}
+${address('x2', STREAM + 3 * PAGE + 24)}
+movz x3, #77
+movz x4, #99`,
+    body: `stp x3, x4, [x2, #16]
+      ldp x5, x6, [x1]
+      ldrb w7, [x1], #16
+      cmp w7, #250
+      b.hs apart
+      stp x5, x6, [x2], #32
+      back: nop`,
+    tail: 'apart: add x3, x3, x5\nsub x4, x6, x4\nb back',
+    turns: 240,
+  },
+  'registers that are no pair: in two of them, in another order, alone, with zero, with themselves, of vectors':
+    {
+      setUp: `${address('x1', STREAM + 8)}
+${address('x2', STREAM + 3 * PAGE + 8)}`,
+      body: `ldp x3, x4, [x1]
+      stp x4, x3, [x2]
+      ldp x5, x6, [x1, #16]
+      stp x5, x7, [x2, #16]
+      ldp x6, x7, [x1, #32]
+      ldp x8, x9, [x1, #48]
+      add x0, x0, x9
+      stp x8, x9, [x2, #32]
+      ldp x16, x17, [x1, #104]
+      stp x16, x17, [x2, #104]
+      eor x0, x0, x16
+      ldp x10, xzr, [x1, #64]
+      stp xzr, x10, [x2, #48]
+      stp x11, x11, [x2, #64]
+      ldp d12, d13, [x1, #72]
+      stp d12, d13, [x2, #80]
+      add x12, x12, #3
+      add x13, x13, #5
+      ldp w14, w15, [x1, #88]
+      stp w14, w15, [x2, #96]
+      add x1, x1, #16
+      add x2, x2, #16`,
+      turns: 200,
+    },
   'a copy with vectors, 64 bytes a turn': {
     setUp: `${address('x1', STREAM)}\n${address('x2', STREAM + 3 * PAGE - 32)}`,
     body: `ldp q0, q1, [x1]

@@ -17,6 +17,8 @@ const REGIONS: Record<string, string | readonly [string, string]> = {
   'compare and branch': 'cmp x0, x1\nb.hi out\nadd x2, x2, #1\nout: ret',
   'loop with a counter': 'again: add x0, x0, x1\nsubs x2, x2, #1\nb.ne again\nret',
   'loop that fills memory': 'again: str x1, [x0], #8\nsubs x2, x2, #8\nb.hi again\nret',
+  'loop that copies':
+    'again: stp x3, x4, [x0], #16\nldp x3, x4, [x1], #16\nsubs x2, x2, #16\nb.hi again\nret',
   'nested loops': 'outer: mov x1, #10\ninner: subs x1, x1, #1\nb.ne inner\nsubs x0, x0, #1\nb.ne outer\nret',
   'if and else': 'cbz x0, other\nadd x1, x1, #1\nb end\nother: sub x1, x1, #1\nend: ret',
   'load and store': 'ldr x0, [x1, #8]\nstr w0, [x2]\nret',

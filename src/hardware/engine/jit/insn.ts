@@ -11,7 +11,7 @@ import {
   type Variant,
 } from '../../a64/index.ts';
 import { SP, STATE, TLB, XZR } from '../../cpu/index.ts';
-import type { Block, Code, FunctionRef, Operand, Value } from '../../wasm/index.ts';
+import type { Block, Code, FunctionRef, Operand, Value, Variable } from '../../wasm/index.ts';
 import {
   hostAddress,
   infoOf,
@@ -46,8 +46,9 @@ export class JitInsn extends Insn {
   f: Fields = {};
   ending: Ending | undefined;
   private readonly state: RegionState;
-  /** Place of the current instruction. */
+  /** Place of the current instruction, and whether its registers are vectors. */
   private at = 0;
+  private isSimd = false;
   /** What the flags are, where that is known at this point of the program. */
   private flags:
     | { readonly kind: FlagsKind; readonly a: Value; readonly b: Value; readonly block: Block }
@@ -82,9 +83,10 @@ export class JitInsn extends Insn {
   /** Emits the instruction at a place. */
   emit(at: number, word: number, { row }: Variant): void {
     this.at = at;
+    this.isSimd = row.simd ?? false;
     this.f = fieldsOf(row.pattern, word);
     this.ending = undefined;
-    if (row.simd && !(this.simdAllowed && this.c.isInside(this.simdAllowed))) {
+    if (this.isSimd && !(this.simdAllowed && this.c.isInside(this.simdAllowed))) {
       this.deoptIf(this.c.load('i32.load', this.cpu, STATE.fpTrapped, 'state'));
       this.simdAllowed = this.c.block;
     }
@@ -315,6 +317,8 @@ export class JitInsn extends Insn {
   }
   loadPair(address: Value, bytes: 4 | 8 | 16, options: MemoryOptions = {}): [Value, Value] {
     const place = this.hit(this.lookup(TLB.readTag, address, bytes * 2, options), options.unprivileged);
+    const pair = this.pair(bytes);
+    pair?.set(this.loadAt(place, 16));
     return [this.loadAt(place, bytes), this.loadAt(place, bytes, bytes)];
   }
   storePair(
@@ -325,8 +329,19 @@ export class JitInsn extends Insn {
     options: MemoryOptions = {},
   ): void {
     const place = this.hit(this.lookup(TLB.writeTag, address, bytes * 2, options), options.unprivileged);
+    const pair = this.pair(bytes);
+    if (pair) {
+      this.storeAt(place, 16, pair.get());
+      return;
+    }
     this.storeAt(place, bytes, first);
     this.storeAt(place, bytes, second, bytes);
+  }
+  /** What holds the registers of the current instruction, which moves a pair. */
+  private pair(bytes: Bytes): Variable | undefined {
+    const [first, second] = [this.number('Rt'), this.number('Rt2')];
+    if (bytes !== 8 || this.isSimd || first === XZR || second === XZR) return undefined;
+    return this.state.turns?.pairs.moving(first, second);
   }
   private loadAt({ host, offset }: Place, bytes: Bytes, behind = 0): Value {
     return this.c.load(LOADS[bytes], host, offset + behind, 'guest');

@@ -140,6 +140,7 @@ export class RegionState {
 
   /** X0..X30, or 32 for SP. */
   x(n: number): Value {
+    this.turns?.pairs.use(n);
     this.readX.add(n);
     return this.localX(n).get();
   }
@@ -147,6 +148,8 @@ export class RegionState {
     return this.once(this.general, n, 'i64');
   }
   setX(n: number, v: Value): void {
+    this.turns?.pairs.use(n);
+    if (this.turns?.pairs.holds(n)) return;
     if (!this.unsavedX.has(n)) this.unsavedX.set(n, this.current);
     const register = this.localX(n);
     this.turns?.assigning(register, v);
@@ -207,6 +210,8 @@ export class RegionState {
    */
   repeat(pieces: readonly Piece[], count: Value, written: Registers, emit: (index: number) => void): void {
     const { code } = this;
+    const pairs = this.turns?.pairs;
+    pairs?.hold((n) => this.x(n));
     const length = lengthOf(pieces);
     const least = code.variable('i32', this.budget.get().sub(count.mul(length)));
     // Some turn before has written any of them.
@@ -219,6 +224,7 @@ export class RegionState {
         code.branch(again, this.budget.get().gtS(least.get()));
       });
     this.leavable(pieces, body, () => this.saveAll());
+    pairs?.release();
   }
 
   /** In repeat(): goes elsewhere behind the current instruction where `condition` holds. */
@@ -244,6 +250,7 @@ export class RegionState {
         this.saveAll();
         code.branch(done);
       });
+      if (this.leaving.length === 0) return;
       const reached = this.progress.get();
       save(reached);
       this.refund(code.i32(this.length).sub(reached));
@@ -336,6 +343,7 @@ export class RegionState {
   }
 
   private saveAll(): void {
+    this.turns?.pairs.restore((n, v) => this.localX(n).set(v));
     for (const n of this.unsavedX.keys()) this.saveX(n);
     for (const n of this.unsavedV.keys()) this.saveV(n);
   }

@@ -4,6 +4,7 @@
 
 import type { Block, Code, Value, Variable } from '../../wasm/index.ts';
 import { itself, type Linear, linear, sameTerms } from './linear.ts';
+import { RegisterPairs } from './register-pairs.ts';
 
 const PAGE = 4096;
 
@@ -47,6 +48,7 @@ export class Turns {
   private readonly code: Code;
   /** What is written in it, and in nothing inside it, runs in each turn. */
   private always: Block | undefined;
+  readonly pairs: RegisterPairs;
   /** What a turn writes. */
   readonly writes = { general: new Set<number>(), vectors: new Set<number>() } satisfies Registers;
   /** What registers are, relative to when the turn started, since some position; undefined where it is not known. */
@@ -57,6 +59,7 @@ export class Turns {
 
   constructor(code: Code) {
     this.code = code;
+    this.pairs = new RegisterPairs(code);
   }
 
   /** A block of the first turn starts. */
