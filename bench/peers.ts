@@ -52,7 +52,7 @@ const ringfence: Peer = {
   install: 'npm run build',
   version: () => `Node.js ${process.versions.node}`,
   command: (guest) => [
-    ...[process.execPath, join(process.cwd(), 'dist/cli.js'), 'run'],
+    ...[join(process.cwd(), 'ringfence'), 'run'],
     ...['--kernel', guest.kernel, '--initrd', guest.initrd, '--append', guest.append],
     ...['--memory', MEBIBYTES, '--smp', `${guest.smp}`, '--drive', guest.disk],
     ...(guest.engine ? ['--engine', guest.engine] : []),
