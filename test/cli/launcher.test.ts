@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,5 +33,22 @@ describe('./ringfence', () => {
       stdout: '',
       stderr: 'ringfence: --smp 0: not a whole number from 1 to 8\n',
     });
+  });
+
+  it.each([
+    ['echo 1', 1],
+    ['echo 2', 1],
+    ['echo 4', 3],
+    ['echo 64', 4],
+    ['exit 127', 1],
+  ])('leaves the guest a processor where getconf says %s', (getconf, threads) => {
+    const programs = join(folder, 'programs');
+    mkdirSync(programs, { recursive: true });
+    for (const [name, line] of Object.entries({ getconf, node: 'echo "$1"' })) {
+      writeFileSync(join(programs, name), `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+    }
+    const env = { ...process.env, PATH: `${programs}:${process.env.PATH}` };
+    const { stdout } = spawnSync(launcher, ['--version'], { encoding: 'utf8', env });
+    expect(stdout).toBe(`--v8-pool-size=${threads}\n`);
   });
 });
