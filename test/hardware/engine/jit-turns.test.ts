@@ -338,3 +338,61 @@ describe('a hot loop', () => {
     });
   }
 });
+
+const PAIRS = ['x3, x4', 'x5, x6', 'x7, x8', 'x9, x10'];
+
+/** A loop over two streams that mostly moves pairs, some of whose registers it also uses in other ways. */
+function randomLoop(r: Random): Loop {
+  const oneOf = (choices: readonly string[]): string => choices[r.below(choices.length)] as string;
+  const tail: string[] = [];
+  const instruction = (k: number): string => {
+    const base = oneOf(['x1', 'x2']);
+    const pair = oneOf(PAIRS);
+    const [first, second] = pair.split(', ') as [string, string];
+    const place = oneOf([`[${base}], #16`, `[${base}, #8]!`, `[${base}, #${8 * r.below(12)}]`]);
+    switch (r.below(10)) {
+      case 0:
+        return `eor x0, x0, ${first}`;
+      case 1:
+        return `ldr ${second}, [${base}, #24]`;
+      case 2:
+        return `stp ${second}, ${first}, ${place}`;
+      case 3:
+        tail.push(`out${k}: add x0, x0, ${second}\neor ${first}, ${first}, #1\nb back${k}`);
+        return `tbnz ${first}, #${r.below(8)}, out${k}\nback${k}: nop`;
+      case 4:
+      case 5:
+      case 6:
+        return `ldp ${pair}, ${place}`;
+      default:
+        return `stp ${pair}, ${place}`;
+    }
+  };
+  const body = Array.from({ length: 2 + r.below(8) }, (_, k) => instruction(k));
+  return {
+    setUp: [
+      address('x1', STREAM + r.below(64)),
+      address('x2', STREAM + 3 * PAGE + r.below(64)),
+      ...PAIRS.join(', ')
+        .split(', ')
+        .map((x, k) => `movz ${x}, #${1000 + k}`),
+    ].join('\n'),
+    body: [...body, 'add x1, x1, #16', 'add x2, x2, #16'].join('\n'),
+    turns: 100 + r.below(150),
+    faults: true,
+    tail: tail.join('\n'),
+  };
+}
+
+// Pairs that are held together while a loop runs, beside such as must not be. RINGFENCE_LOOPS=N makes more of them.
+describe('random hot loops', () => {
+  const loops = Number(process.env.RINGFENCE_LOOPS ?? 40);
+  it(`${loops} of them: as the interpreter`, { timeout: 10_000_000 }, () => {
+    for (let seed = 0; seed < loops; seed++) {
+      const r = new Random(seed);
+      const made = randomLoop(r);
+      expect(compare(program(made), 1_000_000).ended, made.body).toBe(true);
+      compare(program(made), () => 1 + r.below(r.below(2) ? 12 : 3000));
+    }
+  });
+});
