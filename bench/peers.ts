@@ -50,7 +50,7 @@ const ringfence: Peer = {
   largestSmp: 8,
   hasCounters: true,
   install: 'npm run build',
-  version: () => `Node.js ${process.versions.node}`,
+  version: () => `Node.js ${output('node', '--version').trim().replace('v', '')}`,
   command: (guest) => [
     ...[join(process.cwd(), 'ringfence'), 'run'],
     ...['--kernel', guest.kernel, '--initrd', guest.initrd, '--append', guest.append],

@@ -317,8 +317,8 @@ export class JitInsn extends Insn {
   }
   loadPair(address: Value, bytes: 4 | 8 | 16, options: MemoryOptions = {}): [Value, Value] {
     const place = this.hit(this.lookup(TLB.readTag, address, bytes * 2, options), options.unprivileged);
-    const pair = this.pair(bytes);
-    pair?.set(this.loadAt(place, 16));
+    // Where a pair is set here, setX() does nothing with what is returned, and those loads vanish.
+    this.pair(bytes)?.set(this.loadAt(place, 16));
     return [this.loadAt(place, bytes), this.loadAt(place, bytes, bytes)];
   }
   storePair(

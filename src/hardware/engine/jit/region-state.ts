@@ -148,8 +148,9 @@ export class RegionState {
     return this.once(this.general, n, 'i64');
   }
   setX(n: number, v: Value): void {
-    this.turns?.pairs.use(n);
-    if (this.turns?.pairs.holds(n)) return;
+    const pairs = this.turns?.pairs;
+    pairs?.use(n);
+    if (pairs?.holds(n)) return;
     if (!this.unsavedX.has(n)) this.unsavedX.set(n, this.current);
     const register = this.localX(n);
     this.turns?.assigning(register, v);
@@ -250,6 +251,7 @@ export class RegionState {
         this.saveAll();
         code.branch(done);
       });
+      // Turns without lookups may have nothing that leaves.
       if (this.leaving.length === 0) return;
       const reached = this.progress.get();
       save(reached);

@@ -48,6 +48,7 @@ export class Turns {
   private readonly code: Code;
   /** What is written in it, and in nothing inside it, runs in each turn. */
   private always: Block | undefined;
+  /** Registers that it moves two at a time. */
   readonly pairs: RegisterPairs;
   /** What a turn writes. */
   readonly writes = { general: new Set<number>(), vectors: new Set<number>() } satisfies Registers;
