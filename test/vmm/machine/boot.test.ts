@@ -102,6 +102,29 @@ describe('arm64 Image (booting.rst, section 4)', () => {
     expect(await refusal(wrapped)).toContain('packed with zstd');
   });
 
+  it('with an EFI stub is refused where any of its end is missing', async () => {
+    const file = image({ bytes: 700 });
+    const view = new DataView(file.buffer);
+    const [header, optional, sections] = [64, 48, 2];
+    view.setUint16(0, 0x5a4d, true);
+    view.setUint32(60, header, true);
+    view.setUint32(header, 0x4550, true);
+    view.setUint16(header + 6, sections, true);
+    view.setUint16(header + 20, optional, true);
+    for (const [k, [offset, bytes]] of [
+      [256, 200],
+      [456, 144],
+    ].entries()) {
+      const at = header + 24 + optional + 40 * k;
+      view.setUint32(at + 16, bytes as number, true);
+      view.setUint32(at + 20, offset as number, true);
+    }
+    for (let length = 64; length < 600; length++) {
+      expect(await refusal(file.subarray(0, length))).toContain('the file is shorter than its header says');
+    }
+    for (const length of [600, 700]) await parseKernel('k', file.subarray(0, length), RAM);
+  });
+
   it('is refused in one sentence that says what it is instead', async () => {
     const text = (s: string): Uint8Array => {
       const bytes = new Uint8Array(1024);

@@ -6,6 +6,7 @@ import { UserError } from '../errors.ts';
 import { isElf, parseElf } from './elf.ts';
 import { gunzip, isGzip } from './gunzip.ts';
 import type { KernelImage, RamRange } from './kernel-image.ts';
+import { isPeCutShort } from './pe.ts';
 
 const IMAGE_HEADER_BYTES = 64;
 const IMAGE_MAGIC = 0x644d5241;
@@ -71,11 +72,12 @@ async function unpackZboot(name: string, file: Uint8Array): Promise<Uint8Array> 
   const view = viewOf(file);
   const offset = view.getUint32(ZBOOT_OFFSET_AT, true);
   const size = view.getUint32(ZBOOT_SIZE_AT, true);
-  if (offset + size > file.length) {
-    throw new UserError(`kernel ${name}: the file is shorter than its header says; fetch or build it again`);
-  }
+  if (offset + size > file.length) throw cutShort(name);
   return unpack(name, file.subarray(offset, offset + size));
 }
+
+const cutShort = (name: string): UserError =>
+  new UserError(`kernel ${name}: the file is shorter than its header says; fetch or build it again`);
 
 function parseImage(name: string, bytes: Uint8Array, ramBase: number): KernelImage {
   if (bytes.length < IMAGE_HEADER_BYTES || viewOf(bytes).getUint32(IMAGE_MAGIC_AT, true) !== IMAGE_MAGIC) {
@@ -86,6 +88,7 @@ function parseImage(name: string, bytes: Uint8Array, ramBase: number): KernelIma
   if (flags & FLAG_BIG_ENDIAN) {
     throw new UserError(`kernel ${name}: it is a big-endian kernel; build it without CONFIG_CPU_BIG_ENDIAN`);
   }
+  if (isPeCutShort(bytes)) throw cutShort(name);
   const imageSize = Number(view.getBigUint64(16, true));
   const textOffset = imageSize === 0 ? OLD_TEXT_OFFSET : Number(view.getBigUint64(8, true));
   // RAM starts at a multiple of 2 MiB, and nothing of ours stands before the kernel: this suits both kernels
